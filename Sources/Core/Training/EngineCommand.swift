@@ -1,0 +1,19 @@
+/// What can be asked of a running engine. Commands take effect at the next step boundary, in the order sent.
+public enum EngineCommand: Codable, Sendable, Hashable {
+    case pause
+    case resume
+    /// One optimizer step; the engine pauses after it.
+    case step
+    /// Ends the run after the step in progress. With `save`, the model is written first.
+    case stop(save: String?)
+    /// Sets the peak learning rate; the schedule's shape goes on.
+    case setLearningRate(Double)
+    /// Sets the largest global gradient norm; 0 turns clipping off.
+    case setGradientClip(Double)
+    /// Evaluates on the validation sample now.
+    case evaluate
+    /// Samples text now.
+    case sample
+    /// Writes the model to a file.
+    case save(String)
+}

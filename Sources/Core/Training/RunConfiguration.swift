@@ -1,0 +1,89 @@
+/// Everything that decides a run. The same configuration, data and commands give the same bits.
+public struct RunConfiguration: Codable, Sendable, Hashable {
+    public struct Run: Codable, Sendable, Hashable {
+        public var name = ""
+        public var seed: UInt64 = 1
+        /// Optimizer steps.
+        public var steps = 5000
+        /// Lanes that compute; 0 means one per online core. Does not change the bits.
+        public var threads = 0
+        /// "auto", or the instruction set to force: "portable", "avx2" or "avx512". Does not change the bits.
+        public var kernels = "auto"
+        /// Steps between two lines of the batch log.
+        public var logEvery = 50
+        /// Where the trained model is saved at the end (safetensors); empty: nowhere.
+        public var save = ""
+    }
+
+    public struct Data: Codable, Sendable, Hashable {
+        public enum Format: String, Codable, Sendable, CaseIterable {
+            /// `.bin` files are tokens, everything else is text.
+            case auto
+            /// Any bytes, one token a byte.
+            case text
+            /// Little-endian uint16 tokens, with or without llm.c's 1024-byte header.
+            case tokens
+        }
+        /// Files or directories; empty: the built-in synthetic language.
+        public var paths: [String] = []
+        public var format = Format.auto
+        /// Number of distinct tokens in `.bin` files; text always has 256.
+        public var vocabularySize = 50_257
+        /// The share at the end of the data that is kept for validation.
+        public var validationFraction = 0.1
+        /// Number of words of the built-in language.
+        public var languageWords = 2000
+    }
+
+    public struct Training: Codable, Sendable, Hashable {
+        /// Sequences in a micro-batch.
+        public var batch = 16
+        /// Micro-batches whose gradients are summed before an optimizer step.
+        public var accumulation = 1
+        /// Operands of all GEMMs: bf16, or fp32 to check numerics.
+        public var format = BlockFormat.bf16
+    }
+
+    public struct Optimizer: Codable, Sendable, Hashable {
+        public enum Decay: String, Codable, Sendable, CaseIterable { case cosine, wsd, constant }
+        public var learningRate = 1e-3
+        public var minimumLearningRate = 1e-4
+        public var warmup = 100
+        public var decay = Decay.cosine
+        /// WSD: the share of the steps, at the end, in which the learning rate falls linearly to its minimum.
+        public var decayFraction = 0.2
+        public var beta1 = 0.9
+        public var beta2 = 0.95
+        public var epsilon = 1e-8
+        public var weightDecay = 0.1
+        /// Largest global gradient norm; 0: no clipping.
+        public var clip = 1.0
+    }
+
+    public struct Evaluation: Codable, Sendable, Hashable {
+        /// Steps between two evaluations; 0: only at the end.
+        public var every = 250
+        /// Batches of the fixed validation sample.
+        public var batches = 20
+    }
+
+    public struct Sampling: Codable, Sendable, Hashable {
+        /// Steps between two samples of text; 0: never.
+        public var every = 250
+        public var tokens = 200
+        public var temperature = 0.8
+        /// Only the most likely tokens are drawn; 0: all.
+        public var topK = 0
+        public var prompt = ""
+    }
+
+    public var run = Run()
+    public var data = Data()
+    public var model = ModelConfiguration()
+    public var training = Training()
+    public var optimizer = Optimizer()
+    public var evaluation = Evaluation()
+    public var sampling = Sampling()
+
+    public init() {}
+}

@@ -1,0 +1,160 @@
+/// What the engine tells its readers: screen, batch log, tests.
+public enum TrainingEvent: Codable, Sendable, Hashable {
+    case started(RunDescription)
+    case stateChanged(RunState, step: Int)
+    /// One optimizer step. The only event that a slow reader may miss.
+    case stepped(StepMetrics)
+    case evaluated(Evaluation)
+    case sampled(TextSample)
+    case learningRateChanged(step: Int, from: Double, to: Double)
+    case gradientClipChanged(step: Int, from: Double, to: Double)
+    case saved(step: Int, path: String)
+    /// A command or a file operation failed; the run goes on.
+    case warning(step: Int, message: String)
+    /// Loss or gradient norm became non-finite: the run ends with `.finished` next.
+    case diverged(step: Int, message: String)
+    case finished(RunSummary)
+}
+
+/// What a run is: known before its first step.
+public struct RunDescription: Codable, Sendable, Hashable {
+    public var name: String
+    public var model: ModelConfiguration
+    public var parameterCount: Int
+    public var vocabularySize: Int
+    /// One line: where the tokens come from.
+    public var data: String
+    public var trainingTokens: Int
+    public var validationTokens: Int
+    /// Lower bound of the expected loss, nats per token; known for the built-in language only.
+    public var entropyFloor: Double?
+    public var totalSteps: Int
+    public var tokensPerStep: Int
+    public var seed: UInt64
+    public var threads: Int
+    /// The instruction set in use: "avx512", "avx2" or "portable".
+    public var kernels: String
+    /// The format of the GEMM operands.
+    public var format: BlockFormat
+    public var learningRate: Double
+    public var gradientClip: Double
+    /// Memory for parameters, gradients, optimizer state and activations, bytes.
+    public var memoryBytes: Int
+
+    public init(
+        name: String, model: ModelConfiguration, parameterCount: Int, vocabularySize: Int, data: String,
+        trainingTokens: Int, validationTokens: Int, entropyFloor: Double?, totalSteps: Int, tokensPerStep: Int,
+        seed: UInt64, threads: Int, kernels: String, format: BlockFormat, learningRate: Double, gradientClip: Double,
+        memoryBytes: Int
+    ) {
+        self.name = name
+        self.model = model
+        self.parameterCount = parameterCount
+        self.vocabularySize = vocabularySize
+        self.data = data
+        self.trainingTokens = trainingTokens
+        self.validationTokens = validationTokens
+        self.entropyFloor = entropyFloor
+        self.totalSteps = totalSteps
+        self.tokensPerStep = tokensPerStep
+        self.seed = seed
+        self.threads = threads
+        self.kernels = kernels
+        self.format = format
+        self.learningRate = learningRate
+        self.gradientClip = gradientClip
+        self.memoryBytes = memoryBytes
+    }
+}
+
+public enum RunState: String, Codable, Sendable, CaseIterable {
+    case running, paused, finished
+}
+
+public struct StepMetrics: Codable, Sendable, Hashable {
+    /// Steps completed, from 1.
+    public var step: Int
+    /// Mean cross-entropy of the step's tokens, nats per token.
+    public var loss: Float
+    /// Global gradient norm before clipping.
+    public var gradientNorm: Float
+    /// Global gradient norm after clipping.
+    public var clippedNorm: Float
+    public var learningRate: Double
+    /// Tokens trained on since the start.
+    public var tokens: Int
+    public var stepMilliseconds: Double
+    /// Time spent training since the start (not paused), seconds.
+    public var elapsedSeconds: Double
+
+    public init(
+        step: Int, loss: Float, gradientNorm: Float, clippedNorm: Float, learningRate: Double, tokens: Int,
+        stepMilliseconds: Double, elapsedSeconds: Double
+    ) {
+        self.step = step
+        self.loss = loss
+        self.gradientNorm = gradientNorm
+        self.clippedNorm = clippedNorm
+        self.learningRate = learningRate
+        self.tokens = tokens
+        self.stepMilliseconds = stepMilliseconds
+        self.elapsedSeconds = elapsedSeconds
+    }
+
+    public var isClipped: Bool { clippedNorm < gradientNorm }
+}
+
+public struct Evaluation: Codable, Sendable, Hashable {
+    public var step: Int
+    /// Mean cross-entropy over the fixed validation sample, nats per token.
+    public var validationLoss: Float
+
+    public init(step: Int, validationLoss: Float) {
+        self.step = step
+        self.validationLoss = validationLoss
+    }
+}
+
+public struct TextSample: Codable, Sendable, Hashable {
+    public var step: Int
+    public var prompt: String
+    /// Text after the prompt: bytes as UTF-8 with U+FFFD for what is not; token numbers if tokens are not bytes.
+    public var text: String
+
+    public init(step: Int, prompt: String, text: String) {
+        self.step = step
+        self.prompt = prompt
+        self.text = text
+    }
+}
+
+public struct RunSummary: Codable, Sendable, Hashable {
+    public enum Outcome: String, Codable, Sendable { case completed, stopped, diverged }
+    public var outcome: Outcome
+    public var steps: Int
+    public var tokens: Int
+    /// Loss of the last step, nats per token.
+    public var finalLoss: Float?
+    public var validationLoss: Float?
+    public var bestValidationLoss: Float?
+    /// Time spent training, seconds.
+    public var elapsedSeconds: Double
+    /// Mean over the run, evaluation and sampling not counted.
+    public var tokensPerSecond: Double
+    public var savedPath: String?
+
+    public init(
+        outcome: Outcome, steps: Int, tokens: Int, finalLoss: Float?, validationLoss: Float?,
+        bestValidationLoss: Float?, elapsedSeconds: Double, tokensPerSecond: Double, savedPath: String?
+    ) {
+        self.outcome = outcome
+        self.steps = steps
+        self.tokens = tokens
+        self.finalLoss = finalLoss
+        self.validationLoss = validationLoss
+        self.bestValidationLoss = bestValidationLoss
+        self.elapsedSeconds = elapsedSeconds
+        self.tokensPerSecond = tokensPerSecond
+        self.savedPath = savedPath
+    }
+}
