@@ -65,7 +65,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KernelTests", dependencies: ["Core"], swiftSettings: strict),
         .testTarget(
-            name: "CoreTests", dependencies: ["Core"], resources: [.copy("Fixtures")], swiftSettings: strict),
+            name: "CoreTests", dependencies: ["Core"], exclude: ["Reference"], resources: [.copy("Fixtures")],
+            swiftSettings: strict),
         .testTarget(
             name: "DashboardTests", dependencies: ["Dashboard", "Core"], exclude: ["Snapshots"],
             swiftSettings: strict),
