@@ -41,9 +41,10 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: kernelModules + [
+        .target(name: "CProcessor"),
         .target(
             name: "Core",
-            dependencies: kernelModules.map { .target(name: $0.name) },
+            dependencies: ["CProcessor"] + kernelModules.map { .target(name: $0.name) },
             swiftSettings: strict),
         .target(
             name: "Themes", path: "themes",
