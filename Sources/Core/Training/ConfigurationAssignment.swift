@@ -2,7 +2,7 @@
 public struct ConfigurationAssignment: Sendable, Hashable {
     public var path: String
     public var value: ConfigurationValue
-    /// Where it was written, for messages: `run.toml:3:1`, `--set`.
+    /// Where it was written, for messages: `run.toml:3:1`, `--seed`.
     public var origin: String
 
     public init(path: String, value: ConfigurationValue, origin: String) {
@@ -51,7 +51,7 @@ extension RunConfiguration {
                 section = key.section
                 lines += lines.isEmpty ? ["[\(section)]"] : ["", "[\(section)]"]
             }
-            lines += ["# \(key.summary)", "# It is \(key.domain).", "\(key.name) = \(value)"]
+            lines += ["# \(key.summary) Takes \(key.domain).", "\(key.name) = \(value)"]
         }
         return lines.joined(separator: "\n") + "\n"
     }
