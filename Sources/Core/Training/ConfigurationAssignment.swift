@@ -1,0 +1,87 @@
+/// A key that somebody gave a value, and where.
+public struct ConfigurationAssignment: Sendable, Hashable {
+    public var path: String
+    public var value: ConfigurationValue
+    /// Where it was written, for messages: `run.toml:3:1`, `--seed`.
+    public var origin: String
+
+    public init(path: String, value: ConfigurationValue, origin: String) {
+        self.path = path
+        self.value = value
+        self.origin = origin
+    }
+}
+
+extension RunConfiguration {
+    /// Sets keys, whatever the order in which they are given: shorthands first.
+    ///
+    /// - Throws: `UserError` for an unknown key, a key given twice, or a value outside the key's domain.
+    public mutating func apply(_ assignments: [ConfigurationAssignment]) throws {
+        var given: [String: ConfigurationAssignment] = [:]
+        for assignment in assignments {
+            guard ConfigurationKey.named(assignment.path) != nil else {
+                let nearest = EditDistance.nearest(to: assignment.path, among: ConfigurationKey.all.map(\.path))
+                throw UserError(
+                    "\(assignment.origin): there is no key \(assignment.path); the nearest is \(nearest ?? "none")")
+            }
+            if let earlier = given[assignment.path] {
+                throw UserError(
+                    "\(assignment.origin): \(assignment.path) is given twice, as \(earlier.value) and as "
+                        + "\(assignment.value)")
+            }
+            given[assignment.path] = assignment
+        }
+        for key in ConfigurationKey.all {
+            guard let assignment = given[key.path] else { continue }
+            do {
+                try key.set(assignment.value, in: &self)
+            } catch let error as UserError {
+                throw UserError("\(assignment.origin): \(error)")
+            }
+        }
+    }
+
+    /// The complete configuration as commented TOML, which gives the same configuration when it is read.
+    public var toml: String {
+        var lines: [String] = []
+        var section = ""
+        for key in ConfigurationKey.all {
+            guard let value = key.value(in: self) else { continue }
+            if key.section != section {
+                section = key.section
+                lines += lines.isEmpty ? ["[\(section)]"] : ["", "[\(section)]"]
+            }
+            lines += ["# \(key.summary) Takes \(key.domain).", "\(key.name) = \(value)"]
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+/// The Levenshtein distance: for suggesting what was meant.
+public enum EditDistance {
+    /// How many characters must be put in, taken out or replaced to make `a` of `b`.
+    public static func between(_ a: String, _ b: String) -> Int {
+        let target = Array(b)
+        var row = Array(0...target.count)
+        for (i, character) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, other) in target.enumerated() {
+                let replaced = diagonal + (character == other ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+            }
+        }
+        return row[target.count]
+    }
+
+    /// The candidate nearest to a word. A candidate with dots is also compared by its last part alone, so that `layer`
+    /// finds `model.layers`.
+    public static func nearest(to word: String, among candidates: [String]) -> String? {
+        func distance(_ candidate: String) -> Int {
+            let last = candidate.split(separator: ".").last.map(String.init) ?? candidate
+            return min(between(word, candidate), between(word, last) + 1)
+        }
+        return candidates.min { distance($0) < distance($1) }
+    }
+}

@@ -1,0 +1,80 @@
+import Foundation
+
+extension RunConfiguration {
+    /// The number of distinct tokens, as far as the configuration alone tells: 256 for text and the built-in language.
+    public var expectedVocabularySize: Int {
+        let isTokens =
+            switch data.format {
+            case .auto: data.paths.contains { $0.hasSuffix(".bin") }
+            case .text: false
+            case .tokens: !data.paths.isEmpty
+            }
+        return isTokens ? data.vocabularySize : 256
+    }
+
+    /// Roughly what training takes, bytes, as a floating-point number that no shape overflows: parameters, gradients
+    /// and both moments in FP32, activations kept for the backward pass, attention probabilities, logits and their
+    /// gradient.
+    public var approximateMemory: Double {
+        let tokens = Double(training.batch) * Double(model.context)
+        let width = Double(model.width)
+        let hidden = width * model.feedForwardMultiple
+        let layer = 8 * width + 3 * hidden + Double(model.heads) * Double(model.context)
+        let activations = tokens * (Double(model.layers) * layer + 4 * width + 2 * Double(expectedVocabularySize))
+        return 4 * (4 * model.approximateParameterCount(vocabularySize: expectedVocabularySize) + activations)
+    }
+
+    /// Checks every key, and the keys against each other.
+    ///
+    /// - Parameter physicalMemory: of this machine, bytes. Twice as much is refused: it could only swap.
+    /// - Throws: `UserError` naming the keys and their values.
+    public func validate(physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
+        var copy = self
+        for key in ConfigurationKey.all {
+            if let value = key.value(in: self) { try key.set(value, in: &copy) }
+        }
+        try validateShape()
+        if optimizer.warmup > run.steps {
+            throw UserError(
+                "optimizer.warmup = \(optimizer.warmup) is longer than the run (run.steps = \(run.steps)): "
+                    + "it must be at most run.steps")
+        }
+        if optimizer.minimumLearningRate > optimizer.learningRate {
+            throw UserError(
+                "optimizer.minimum_learning_rate = \(optimizer.minimumLearningRate) is more than "
+                    + "optimizer.learning_rate = \(optimizer.learningRate): it must be at most that")
+        }
+        let limit = 2 * Double(physicalMemory)
+        if approximateMemory > limit {
+            let shape =
+                "model.layers = \(model.layers), model.width = \(model.width), model.context = \(model.context), "
+                + "training.batch = \(training.batch)"
+            throw UserError(
+                "\(shape) need about \(Self.gigabytes(approximateMemory)) of memory, and this machine has "
+                    + "\(Self.gigabytes(Double(physicalMemory))): a smaller model or batch is needed")
+        }
+    }
+
+    private func validateShape() throws {
+        if !model.width.isMultiple(of: model.heads) {
+            throw UserError(
+                "model.width = \(model.width) is not divisible by model.heads = \(model.heads): "
+                    + "each head takes an equal share of the width")
+        }
+        if model.position == .rope, !model.headWidth.isMultiple(of: 2) {
+            throw UserError(
+                "model.width = \(model.width) with model.heads = \(model.heads) gives heads of width "
+                    + "\(model.headWidth): model.position = \"rope\" turns pairs of channels and needs an even one")
+        }
+        if !model.heads.isMultiple(of: model.keyValueHeads) {
+            throw UserError(
+                "model.heads = \(model.heads) is not divisible by model.key_value_heads = \(model.keyValueHeads): "
+                    + "each key and value head serves an equal number of heads")
+        }
+    }
+
+    private static func gigabytes(_ bytes: Double) -> String {
+        let gigabytes = bytes / 1e9
+        return gigabytes < 1e6 ? String(format: "%.1f GB", gigabytes) : String(format: "%.1e GB", gigabytes)
+    }
+}

@@ -1,0 +1,145 @@
+import Core
+import Dashboard
+
+/// Turns the events of a run into lines for people, and into a progress bar.
+struct BatchLog {
+    private let logEvery: Int
+    private var description: RunDescription?
+    private var average = DebiasedAverage(smoothing: 0.98)
+    private var last: StepMetrics?
+    /// The step of the line before, from which speed is measured.
+    private var reported: StepMetrics?
+    private var secondsPerStep: Double?
+    private var best: Float?
+
+    init(logEvery: Int) {
+        self.logEvery = logEvery
+    }
+
+    mutating func lines(for event: TrainingEvent) -> [String] {
+        switch event {
+        case .started(let description):
+            self.description = description
+            return Self.header(description)
+        case .stateChanged(let state, let step):
+            return state == .paused ? ["paused at step \(step)"] : []
+        case .stepped(let metrics):
+            return stepped(metrics)
+        case .evaluated(let evaluation):
+            if evaluation.validationLoss.isFinite {
+                best = min(best ?? evaluation.validationLoss, evaluation.validationLoss)
+            }
+            let loss = LogFormat.loss(evaluation.validationLoss)
+            return ["eval \(position(evaluation.step))  validation loss \(loss)  best \(LogFormat.loss(best))"]
+        case .sampled(let sample):
+            return ["sample at step \(sample.step):"] + Self.indented(sample.prompt + sample.text)
+        case .learningRateChanged(let step, let from, let to):
+            return [
+                "step \(step): learning rate \(LogFormat.scientific(from)) -> \(LogFormat.scientific(to))"
+            ]
+        case .gradientClipChanged(let step, let from, let to):
+            return ["step \(step): gradient clip \(from) -> \(to)"]
+        case .saved(let step, let path):
+            return ["saved \(path) at step \(step)"]
+        case .warning(let step, let message):
+            return ["warning at step \(step): \(message)"]
+        case .diverged(let step, let message):
+            return ["diverged at step \(step): \(message)"]
+        case .finished(let summary):
+            return [""] + Self.summary(summary, entropyFloor: description?.entropyFloor)
+        }
+    }
+
+    private mutating func stepped(_ metrics: StepMetrics) -> [String] {
+        average.add(Double(metrics.loss))
+        last = metrics
+        let isLast = metrics.step == description?.totalSteps
+        guard metrics.step == 1 || metrics.step.isMultiple(of: logEvery) || isLast else { return [] }
+        let steps = metrics.step - (reported?.step ?? 0)
+        let tokens = metrics.tokens - (reported?.tokens ?? 0)
+        let seconds = metrics.elapsedSeconds - (reported?.elapsedSeconds ?? 0)
+        reported = metrics
+        let isTimed = steps > 0 && seconds > 0
+        secondsPerStep = isTimed ? seconds / Double(steps) : metrics.stepMilliseconds / 1000
+        let rate = isTimed ? LogFormat.grouped(Int((Double(tokens) / seconds).rounded())) : "-"
+        let ema = average.value.map { LogFormat.fixed($0, decimals: 4) } ?? "-"
+        let fields = [
+            "step \(position(metrics.step))",
+            "loss \(LogFormat.right(LogFormat.loss(metrics.loss), 8))",
+            "ema \(LogFormat.right(ema, 8))",
+            "grad \(LogFormat.right(LogFormat.fixed(Double(metrics.gradientNorm), decimals: 3), 8))"
+                + (metrics.isClipped ? " clip" : "     "),
+            "lr \(LogFormat.scientific(metrics.learningRate))",
+            "\(LogFormat.right(rate, 9)) tok/s",
+            "eta \(eta ?? "-")",
+        ]
+        return [fields.joined(separator: "  ")]
+    }
+
+    /// One line as wide as the terminal, or nil before the first step.
+    func progress(width: Int) -> String? {
+        guard let last, let total = description?.totalSteps, total > 0 else { return nil }
+        let share = min(1, Double(last.step) / Double(total))
+        let text = " \(LogFormat.right("\(Int(share * 100))", 3))%  \(last.step)/\(total)  eta \(eta ?? "-")"
+        let cells = min(40, width - text.count - 3)
+        guard cells >= 4 else { return String(text.dropFirst().prefix(max(0, width - 1))) }
+        let filled = Int(share * Double(cells))
+        return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: cells - filled) + "]" + text
+    }
+
+    private var eta: String? {
+        guard let last, let total = description?.totalSteps, let secondsPerStep else { return nil }
+        return LogFormat.duration(Double(total - last.step) * secondsPerStep)
+    }
+
+    /// `step/total`, as wide for every step.
+    private func position(_ step: Int) -> String {
+        guard let total = description?.totalSteps else { return "\(step)" }
+        return "\(LogFormat.right("\(step)", "\(total)".count))/\(total)"
+    }
+
+    private static func header(_ run: RunDescription) -> [String] {
+        let model = run.model
+        let heads = model.heads == model.keyValueHeads ? "\(model.heads)" : "\(model.heads)/\(model.keyValueHeads)"
+        let training = run.trainingTokens == Int.max ? "endless" : LogFormat.grouped(run.trainingTokens)
+        let validation = run.validationTokens == Int.max ? "endless" : LogFormat.grouped(run.validationTokens)
+        let floor = run.entropyFloor.map { "; loss cannot fall below \(LogFormat.fixed($0, decimals: 4))" } ?? ""
+        return [
+            "run    \(run.name.isEmpty ? "-" : run.name), seed \(run.seed)",
+            "model  \(LogFormat.magnitude(run.parameterCount)) parameters: \(model.layers) layers, \(heads) heads, "
+                + "width \(model.width), context \(model.context); \(model.norm.rawValue), \(model.position.rawValue), "
+                + "\(model.activation.rawValue)",
+            "data   \(run.data); vocabulary \(LogFormat.grouped(run.vocabularySize)), tokens: \(training) to train, "
+                + "\(validation) to validate\(floor)",
+            "steps  \(LogFormat.grouped(run.totalSteps)) of \(LogFormat.grouped(run.tokensPerStep)) tokens, "
+                + "\(run.format.rawValue), \(run.threads) threads, \(run.kernels), \(LogFormat.bytes(run.memoryBytes))",
+            "",
+        ]
+    }
+
+    /// What is left of a run when it is over.
+    static func summary(_ summary: RunSummary, entropyFloor: Double?) -> [String] {
+        let speed = LogFormat.grouped(Int(summary.tokensPerSecond.isFinite ? summary.tokensPerSecond.rounded() : 0))
+        let floor = entropyFloor.map { "  floor \(LogFormat.fixed($0, decimals: 4))" } ?? ""
+        var lines = [
+            "\(summary.outcome.rawValue)  \(LogFormat.grouped(summary.steps)) steps, "
+                + "\(LogFormat.grouped(summary.tokens)) tokens in \(LogFormat.duration(summary.elapsedSeconds)) "
+                + "(\(speed) tok/s)",
+            "loss  \(LogFormat.loss(summary.finalLoss))  validation \(LogFormat.loss(summary.validationLoss))  "
+                + "best \(LogFormat.loss(summary.bestValidationLoss))\(floor)",
+        ]
+        if let path = summary.savedPath { lines.append("saved  \(path)") }
+        return lines
+    }
+
+    /// The lines of a text, set off from the log; control characters, which a terminal would obey, are replaced.
+    private static func indented(_ text: String) -> [String] {
+        let safe = String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    let isControl = scalar.properties.generalCategory == .control
+                    return isControl && scalar != "\n" && scalar != "\t" ? "\u{FFFD}" : scalar
+                }))
+        return safe.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }
+    }
+}

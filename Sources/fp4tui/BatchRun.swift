@@ -1,0 +1,65 @@
+import Core
+
+/// Training without a screen: lines on standard output.
+struct BatchRun {
+    var configuration: RunConfiguration
+    var json: Bool
+
+    /// - Returns: the exit code.
+    /// - Throws: `UserError` if the run cannot begin, or standard output cannot be written.
+    func run() async throws -> Int32 {
+        let interrupts = Interrupts()
+        let engine = try TrainingEngine(
+            configuration: configuration, corpus: try CorpusSource.corpus(for: configuration))
+        let stop = EngineCommand.stop(save: configuration.run.save.isEmpty ? nil : configuration.run.save)
+        interrupts.onFirst { engine.send(stop) }
+        let channel = engine.subscribe()
+        let training = Task {
+            let summary = await engine.run()
+            channel.finish()
+            return summary
+        }
+
+        var report = BatchReport(log: BatchLog(logEvery: configuration.run.logEvery), json: json)
+        var failure: (any Error)?
+        for await events in channel.batches where failure == nil && !report.isClosed {
+            do {
+                for event in events { try report.write(event) }
+            } catch {
+                failure = error
+            }
+            if failure != nil || report.isClosed { engine.send(stop) }
+        }
+        let summary = await training.value
+        if let failure { throw failure }
+        if summary.outcome == .diverged { return ExitStatus.diverged }
+        if let signal = interrupts.received { return ExitStatus.interrupted(by: signal) }
+        return report.isClosed ? ExitStatus.outputClosed : 0
+    }
+}
+
+/// Writes events as text with a progress bar, or as JSON.
+private struct BatchReport {
+    var log: BatchLog
+    var json: Bool
+    private var output = StandardOutput()
+    private var progress = ProgressLine()
+
+    init(log: BatchLog, json: Bool) {
+        self.log = log
+        self.json = json
+    }
+
+    var isClosed: Bool { output.isClosed }
+
+    mutating func write(_ event: TrainingEvent) throws {
+        let text = log.lines(for: event)
+        let lines = json ? [try EventLine(event).json()] : text
+        if !lines.isEmpty {
+            progress.hide()
+            try output.write(lines.map { $0 + "\n" }.joined())
+        }
+        if case .finished = event { return }
+        progress.show(log.progress(width:))
+    }
+}

@@ -1,0 +1,77 @@
+import Core
+import Foundation
+import TOMLKit
+
+/// TOML, read into assignments of keys.
+enum ConfigurationFile {
+    /// - Throws: `UserError` naming the file, and for a mistake in it the line and the column.
+    static func read(path: String) throws -> [ConfigurationAssignment] {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(fileURLWithPath: path))
+        } catch {
+            let reason = FileManager.default.fileExists(atPath: path) ? "cannot be read" : "does not exist"
+            throw UserError("--config \(path): the file \(reason)")
+        }
+        guard let text = String(validating: data, as: UTF8.self), !data.contains(0) else {
+            throw UserError("--config \(path): this is not a TOML file: it must be UTF-8 text")
+        }
+        return try assignments(in: text, file: path)
+    }
+
+    /// - Parameter file: its name, for messages.
+    static func assignments(in text: String, file: String) throws -> [ConfigurationAssignment] {
+        let table: TOMLTable
+        do {
+            table = try TOMLTable(string: text)
+        } catch let error as TOMLParseError {
+            let begin = error.source.begin
+            throw UserError("\(file):\(begin.line):\(begin.column): \(error.description)")
+        }
+        let positions = TOMLPositions(text)
+        var result: [ConfigurationAssignment] = []
+        collect(table, at: []) { path, value in
+            let origin = positions.position(of: path).map { "\(file):\($0.line):\($0.column)" } ?? file
+            let name = path.map(TOMLPositions.written).joined(separator: ".")
+            result.append(ConfigurationAssignment(path: name, value: value, origin: origin))
+        }
+        return result
+    }
+
+    /// The value that a piece of TOML stands for, or nil if it is none.
+    static func value(of text: String) -> ConfigurationValue? {
+        guard !text.contains(where: \.isNewline), !text.utf8.contains(0),
+            let table = try? TOMLTable(string: "value = " + text), let value = table["value"]
+        else { return nil }
+        return converted(value)
+    }
+
+    /// Visits the leaves of a table. An empty table is a leaf where a key is expected to be a value.
+    private static func collect(
+        _ table: TOMLTable, at path: [String], visit: ([String], ConfigurationValue) -> Void
+    ) {
+        for key in table.keys {
+            guard let value = table[key] else { continue }
+            let path = path + [key]
+            let isKey = ConfigurationKey.named(path.joined(separator: ".")) != nil
+            let isSection = ConfigurationKey.all.contains { [$0.section] == path }
+            if let inner = value.table, !isKey, isSection || !inner.isEmpty {
+                collect(inner, at: path, visit: visit)
+            } else {
+                visit(path, converted(value))
+            }
+        }
+    }
+
+    private static func converted(_ value: any TOMLValueConvertible) -> ConfigurationValue {
+        switch value.type {
+        case .bool: value.bool.map(ConfigurationValue.boolean) ?? .other("?")
+        case .int: value.int.map(ConfigurationValue.integer) ?? .other("?")
+        case .double: value.double.map(ConfigurationValue.number) ?? .other("?")
+        case .string: value.string.map(ConfigurationValue.string) ?? .other("?")
+        case .array: .list(value.array?.map(converted) ?? [])
+        case .table: .other("a table")
+        case .date, .time, .dateTime: .other(value.debugDescription)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Core
+
+/// The flags that settle a configuration; the same for training and for `fp4tui config`.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Read settings from a TOML file.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "Set one key, as in --set model.layers=6; may be repeated. 'fp4tui config' prints all keys.",
+            valueName: "key=value"))
+    var settings: [String] = []
+
+    @Option(help: ArgumentHelp("Start from a named configuration; 'fp4tui presets' lists them.", valueName: "name"))
+    var preset: String?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Files or directories to train on: text, or uint16 tokens in .bin files. Without it, a built-in "
+                + "synthetic language.", valueName: "path"))
+    var data: [String] = []
+
+    @Option(help: ArgumentHelp("Distinct tokens in .bin files.", valueName: "n"))
+    var vocabSize: Int?
+
+    @Option(help: ArgumentHelp("Optimizer steps.", valueName: "n"))
+    var steps: Int?
+
+    @Option(help: ArgumentHelp("Seed of weights, batches and samples.", valueName: "n"))
+    var seed: Int?
+
+    @Option(help: ArgumentHelp("Threads that compute; 0: one per core.", valueName: "n"))
+    var threads: Int?
+
+    @Option(help: ArgumentHelp("Save the model here at the end (safetensors).", valueName: "path"))
+    var save: String?
+
+    @Option(help: ArgumentHelp("Name of the run.", valueName: "name"))
+    var name: String?
+
+    /// The effective configuration. Each layer overrides the one before: preset, `--config` file, `--set`, other flags.
+    ///
+    /// - Throws: `UserError` for the first thing that is wrong.
+    func resolve() throws -> RunConfiguration {
+        var file = try config.map(ConfigurationFile.read(path:)) ?? []
+        var settings = try self.settings.map(Self.assignment(from:))
+        let named = (try Self.takePreset(from: &file), try Self.takePreset(from: &settings))
+        var configuration = try Preset.named(preset ?? named.1 ?? named.0 ?? Preset.standard.name).configuration
+        try configuration.apply(file)
+        try configuration.apply(settings)
+        try configuration.apply(flags)
+        try configuration.validate()
+        return configuration
+    }
+
+    /// The flags that stand for one key each.
+    private var flags: [ConfigurationAssignment] {
+        let values: [(flag: String, path: String, value: ConfigurationValue?)] = [
+            ("--data", "data.paths", data.isEmpty ? nil : .list(data.map(ConfigurationValue.string))),
+            ("--vocab-size", "data.vocabulary_size", vocabSize.map(ConfigurationValue.integer)),
+            ("--steps", "run.steps", steps.map(ConfigurationValue.integer)),
+            ("--seed", "run.seed", seed.map(ConfigurationValue.integer)),
+            ("--threads", "run.threads", threads.map(ConfigurationValue.integer)),
+            ("--save", "run.save", save.map(ConfigurationValue.string)),
+            ("--name", "run.name", name.map(ConfigurationValue.string)),
+        ]
+        return values.compactMap { flag, path, value in
+            value.map { ConfigurationAssignment(path: path, value: $0, origin: flag) }
+        }
+    }
+
+    /// Removes `preset = "…"`, which is no key of the configuration but what it starts from.
+    private static func takePreset(from assignments: inout [ConfigurationAssignment]) throws -> String? {
+        let presets = assignments.filter { $0.path == "preset" }
+        assignments.removeAll { $0.path == "preset" }
+        guard let preset = presets.first else { return nil }
+        guard presets.count == 1, case .string(let name) = preset.value else {
+            throw UserError("\(preset.origin): preset = \(preset.value) is not possible: it must be one string")
+        }
+        return name
+    }
+
+    /// Reads `key=value`, where the value is TOML or, for a key that takes strings, a bare word.
+    static func assignment(from text: String) throws -> ConfigurationAssignment {
+        guard let equals = text.firstIndex(of: "=") else {
+            throw UserError("--set \(text): expected key=value, as in --set model.layers=6")
+        }
+        let path = text[..<equals].trimming()
+        let written = text[text.index(after: equals)...].trimming()
+        guard !path.isEmpty else { throw UserError("--set \(text): the key before = is missing") }
+        let parsed = ConfigurationFile.value(of: written)
+        let takesText =
+            switch ConfigurationKey.named(path)?.domain {
+            case .string, .strings, .choice: true
+            default: path == "preset"
+            }
+        let value: ConfigurationValue =
+            switch parsed {
+            case .string, .list: parsed ?? .string(written)
+            case let other?: takesText ? .string(written) : other
+            case nil: .string(written)
+            }
+        return ConfigurationAssignment(path: path, value: value, origin: "--set \(text)")
+    }
+}
+
+extension Substring {
+    fileprivate func trimming() -> String {
+        String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+    }
+}

@@ -1,0 +1,9 @@
+import Core
+
+/// Where the tokens of a run come from.
+enum CorpusSource {
+    /// - Throws: `UserError` naming the file that cannot be used.
+    static func corpus(for configuration: RunConfiguration) throws -> any Corpus {
+        throw UserError("data.paths = \(configuration.data.paths): no data can be read yet")
+    }
+}

@@ -1,0 +1,104 @@
+import Core
+import Foundation
+
+/// An event as one line of JSON: its kind under `event`, and its fields beside that.
+struct EventLine: Codable, Hashable {
+    var event: TrainingEvent
+
+    private enum Kind: String, Codable {
+        case started, stepped, evaluated, sampled, saved, warning, diverged, finished
+        case stateChanged = "state_changed"
+        case learningRateChanged = "learning_rate_changed"
+        case gradientClipChanged = "gradient_clip_changed"
+    }
+    private enum Key: CodingKey { case event }
+    private struct StateChange: Codable {
+        var state: RunState
+        var step: Int
+    }
+    private struct Change: Codable {
+        var step: Int
+        var from: Double
+        var to: Double
+    }
+    private struct Saving: Codable {
+        var step: Int
+        var path: String
+    }
+    private struct Notice: Codable {
+        var step: Int
+        var message: String
+    }
+
+    init(_ event: TrainingEvent) {
+        self.event = event
+    }
+
+    init(from decoder: any Decoder) throws {
+        switch try decoder.container(keyedBy: Key.self).decode(Kind.self, forKey: .event) {
+        case .started: event = .started(try RunDescription(from: decoder))
+        case .stepped: event = .stepped(try StepMetrics(from: decoder))
+        case .evaluated: event = .evaluated(try Evaluation(from: decoder))
+        case .sampled: event = .sampled(try TextSample(from: decoder))
+        case .finished: event = .finished(try RunSummary(from: decoder))
+        case .stateChanged:
+            let change = try StateChange(from: decoder)
+            event = .stateChanged(change.state, step: change.step)
+        case .learningRateChanged:
+            let change = try Change(from: decoder)
+            event = .learningRateChanged(step: change.step, from: change.from, to: change.to)
+        case .gradientClipChanged:
+            let change = try Change(from: decoder)
+            event = .gradientClipChanged(step: change.step, from: change.from, to: change.to)
+        case .saved:
+            let saving = try Saving(from: decoder)
+            event = .saved(step: saving.step, path: saving.path)
+        case .warning:
+            let notice = try Notice(from: decoder)
+            event = .warning(step: notice.step, message: notice.message)
+        case .diverged:
+            let notice = try Notice(from: decoder)
+            event = .diverged(step: notice.step, message: notice.message)
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        let (kind, fields): (Kind, any Encodable) =
+            switch event {
+            case .started(let description): (.started, description)
+            case .stepped(let metrics): (.stepped, metrics)
+            case .evaluated(let evaluation): (.evaluated, evaluation)
+            case .sampled(let sample): (.sampled, sample)
+            case .finished(let summary): (.finished, summary)
+            case .stateChanged(let state, let step): (.stateChanged, StateChange(state: state, step: step))
+            case .learningRateChanged(let step, let from, let to):
+                (.learningRateChanged, Change(step: step, from: from, to: to))
+            case .gradientClipChanged(let step, let from, let to):
+                (.gradientClipChanged, Change(step: step, from: from, to: to))
+            case .saved(let step, let path): (.saved, Saving(step: step, path: path))
+            case .warning(let step, let message): (.warning, Notice(step: step, message: message))
+            case .diverged(let step, let message): (.diverged, Notice(step: step, message: message))
+            }
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(kind, forKey: .event)
+        try fields.encode(to: encoder)
+    }
+
+    /// Without the newline. Keys are in snake case and sorted; NaN and the infinities are strings.
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    init(json: String) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        self = try decoder.decode(EventLine.self, from: Data(json.utf8))
+    }
+}

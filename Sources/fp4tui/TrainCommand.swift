@@ -1,0 +1,108 @@
+import ArgumentParser
+import Core
+import Foundation
+
+/// `fp4tui`: trains, in the terminal or headless.
+struct TrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a Transformer while you watch.",
+        usage: """
+            fp4tui [options]
+            fp4tui --batch [--json] [options]
+            fp4tui <command> [options]
+            """,
+        discussion: """
+            Without --batch the run is drawn in the terminal: ? shows the keys, q asks and quits.
+
+            EXAMPLES:
+              fp4tui                                  train on the built-in language
+              fp4tui --data shakespeare.txt --preset nanogpt-cpu
+              fp4tui --batch --json --data corpus/ --steps 2000 --save model.safetensors
+              fp4tui --config run.toml --set model.layers=6 --set optimizer.clip=0.5
+
+            COMMANDS:
+              config                  Print the complete effective configuration as TOML.
+              presets                 List the named configurations.
+              help <command>          Show the help of a command.
+
+            EXIT CODES:
+              0    the run is complete, or was stopped on request
+              1    the run diverged: loss or gradient norm is not finite
+              2    usage: a flag, a key, a file or the terminal cannot be used
+              130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
+              The first signal ends the run after the current step (and saves, with --save); a second at once.
+            """,
+        shouldDisplay: false)
+
+    @OptionGroup(title: "Configuration") var options: ConfigurationOptions
+
+    @Flag(help: "Let --save replace a file that exists.")
+    var overwrite = false
+
+    @Flag(help: ArgumentHelp("Train without the screen: one line per interval on standard output."))
+    var batch = false
+
+    @Flag(help: ArgumentHelp("With --batch: one JSON event per line, and nothing else on standard output."))
+    var json = false
+
+    @Option(help: ArgumentHelp("Colours: dark, light, terminal, or a base16 file.", valueName: "name|file"))
+    var theme: String?
+
+    @Flag(help: "Draw with ASCII characters only.")
+    var ascii = false
+
+    mutating func validate() throws {
+        if json && !batch {
+            throw ValidationError("--json needs --batch: the screen and JSON cannot share standard output")
+        }
+        if batch && (ascii || theme != nil) {
+            throw ValidationError("\(ascii ? "--ascii" : "--theme") has no meaning with --batch: there is no screen")
+        }
+    }
+
+    mutating func run() async throws {
+        if !batch { try Self.requireTerminal(environment: ProcessInfo.processInfo.environment) }
+        let configuration = try options.resolve()
+        try Self.checkSave(path: configuration.run.save, overwrite: overwrite)
+        let status =
+            if batch {
+                try await BatchRun(configuration: configuration, json: json).run()
+            } else {
+                try await InteractiveRun(configuration: configuration, theme: theme, ascii: ascii).run()
+            }
+        if status != 0 { throw ExitCode(status) }
+    }
+
+    /// - Throws: `UserError` if there is no terminal to draw on.
+    static func requireTerminal(environment: [String: String]) throws {
+        let remedy = "use --batch to train without a screen"
+        for (descriptor, name) in [(STDIN_FILENO, "input"), (STDOUT_FILENO, "output")] where isatty(descriptor) != 1 {
+            throw UserError("standard \(name) is not a terminal: \(remedy)")
+        }
+        let terminal = environment["TERM"] ?? ""
+        if terminal.isEmpty || terminal == "dumb" {
+            throw UserError("TERM is \(terminal.isEmpty ? "not set" : "dumb"), which cannot draw a screen: \(remedy)")
+        }
+    }
+
+    /// Finds out before the training what would be a pity to find out after it.
+    ///
+    /// - Throws: `UserError` if the model cannot be saved there.
+    static func checkSave(path: String, overwrite: Bool) throws {
+        guard !path.isEmpty else { return }
+        let url = URL(fileURLWithPath: path)
+        let folder = url.deletingLastPathComponent().path
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+            if isDirectory.boolValue { throw UserError("--save \(path): this is a folder, and a file is needed") }
+            if !overwrite { throw UserError("--save \(path): the file exists; --overwrite replaces it") }
+        }
+        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isDirectory), isDirectory.boolValue else {
+            throw UserError("--save \(path): the folder \(folder) does not exist")
+        }
+        guard access(folder, W_OK) == 0 else {
+            throw UserError("--save \(path): the folder \(folder) cannot be written to")
+        }
+    }
+}
