@@ -8,7 +8,7 @@ import Testing
     func logitsEqualTheTransformers(_ name: String, _ format: BlockFormat) throws {
         let reference = try ReferenceModel(name)
         let transformer = try reference.transformer(format)
-        let decoder = try Decoder(
+        let decoder = try IncrementalDecoder(
             reference.model, vocabularySize: reference.vocabularySize, format: format, compute: transformer.compute)
         decoder.load(transformer.parameters.values)
         let context = reference.model.context
@@ -31,7 +31,7 @@ import Testing
     @Test func aFullContextGoesOnWithItsYoungerHalf() throws {
         let reference = try ReferenceModel("llama")
         let transformer = try reference.transformer()
-        let decoder = try Decoder(
+        let decoder = try IncrementalDecoder(
             reference.model, vocabularySize: reference.vocabularySize, format: .fp32, compute: transformer.compute)
         decoder.load(transformer.parameters.values)
         let tokens = try reference.integers("tokens").prefix(13)

@@ -48,6 +48,7 @@ struct AttentionCore {
         context = model.context
         scale = 1 / Float(headWidth).squareRoot()
         stride = model.attentionWidth
+        let (headWidth, context) = (headWidth, context)
         let lanes = compute.pool.lanes
         let rows = Self.blockRows
         func slots(_ layouts: (BlockFormat) -> [PackedLayout], in arena: inout Arena.Layout) -> Slots {
@@ -101,10 +102,11 @@ struct AttentionCore {
                 for start in Swift.stride(from: 0, to: length, by: Self.blockRows) {
                     let rows = min(Self.blockRows, length - start)
                     let end = start + rows
-                    compute.packLeft(headView(queries + start * stride, rows), format, into: blockLeft)
+                    let packedQueries = compute.packLeft(
+                        headView(queries + start * stride, rows), format: format, into: scratch.left[lane])
                     compute.multiplyPacked(
-                        blockLeft, keysRight, rows: rows, columns: end, depth: headWidth,
-                        rightPackedDepth: headWidth, into: scores, rowStride: context, accumulate: false)
+                        packedQueries, packedKeys, rows: rows, columns: end, depth: headWidth, into: scores,
+                        rowStride: context)
                     for row in 0..<rows {
                         let visible = start + row + 1
                         let line = scores + row * context

@@ -20,8 +20,8 @@ struct ParameterInfo: Sendable, Hashable {
 /// Tensors of two dimensions come first, so that the optimizer sees two ranges: with weight decay and without. Weights
 /// that share an input lie side by side, so that one GEMM can serve q, k and v.
 struct ParameterLayout: Sendable {
-    private(set) var tensors: [ParameterInfo] = []
-    private(set) var count = 0
+    let tensors: [ParameterInfo]
+    let count: Int
     /// Values in tensors of two dimensions: `0..<decayedCount`.
     let decayedCount: Int
 
@@ -63,16 +63,17 @@ struct ParameterLayout: Sendable {
             matrices.append(("lm_head.weight", [vocabularySize, width], .normal(standardDeviation: deviation)))
         }
 
-        for entry in matrices { append(entry) }
-        decayedCount = count
-        for entry in vectors { append(entry) }
-
-        func append(_ entry: Entry) {
+        var tensors: [ParameterInfo] = []
+        var count = 0
+        for entry in matrices + vectors {
             let info = ParameterInfo(
                 name: entry.name, shape: entry.shape, initialization: entry.initialization, offset: count)
             tensors.append(info)
             count += info.count
         }
+        self.tensors = tensors
+        self.count = count
+        decayedCount = tensors.filter(\.decays).reduce(0) { $0 + $1.count }
     }
 
     /// The tensor with this name; nil if the model has none.

@@ -25,7 +25,7 @@ public struct SamplingOptions: Sendable, Hashable {
 
 /// Draws text from a model, token by token.
 public final class TextGenerator {
-    private let decoder: Decoder
+    private let decoder: IncrementalDecoder
     private let vocabularySize: Int
     private let isText: Bool
     private let ownArena: Arena?
@@ -49,7 +49,7 @@ public final class TextGenerator {
         _ model: ModelConfiguration, vocabularySize: Int, isText: Bool, format: BlockFormat, compute: ComputeContext,
         ownArena: Arena? = nil
     ) throws {
-        decoder = try Decoder(model, vocabularySize: vocabularySize, format: format, compute: compute)
+        decoder = try IncrementalDecoder(model, vocabularySize: vocabularySize, format: format, compute: compute)
         self.vocabularySize = vocabularySize
         self.isText = isText
         self.ownArena = ownArena

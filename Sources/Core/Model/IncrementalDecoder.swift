@@ -2,7 +2,7 @@
 ///
 /// Matrices are rounded to the training format once, so that the operands are those of a training step; sums come in
 /// another order.
-final class Decoder {
+final class IncrementalDecoder {
     private let model: ModelConfiguration
     private let vocabularySize: Int
     private let compute: ComputeContext
