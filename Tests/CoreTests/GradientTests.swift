@@ -61,7 +61,7 @@ import Testing
         let targets = (0..<14).map { Int32(random.bits($0, 2) % UInt64(vocabulary)) }
         _ = transformer.meanLossAndGradients(tokens, targets)
 
-        let step: Float = 1.0 / 128
+        let step: Float = 1.0 / 512
         for tensor in parameters.layout.tensors {
             let gradient = transformer.gradient(tensor.name)
             let scale = Double(gradient.map(abs).max()!)

@@ -48,11 +48,13 @@ import Testing
         }
     }
 
-    /// Runs to the end; `react` may send commands as events arrive.
+    /// Runs to the end; `first` are commands for before the first step, and `react` may send more as events arrive.
     static func record(
-        _ configuration: RunConfiguration, react: (TrainingEvent, TrainingEngine) async -> Void = { _, _ in }
+        _ configuration: RunConfiguration, first: [EngineCommand] = [],
+        react: (TrainingEvent, TrainingEngine) async -> Void = { _, _ in }
     ) async throws -> Record {
         let engine = try engine(configuration)
+        for command in first { engine.send(command) }
         let channel = engine.subscribe()
         async let summary = engine.run()
         var events: [TrainingEvent] = []
@@ -180,8 +182,9 @@ import Testing
                 $0.run.steps = 12
                 $0.optimizer.decay = .constant
             })
-        let paused = try await Self.record(Self.configuration { $0.optimizer.decay = .constant }) { event, engine in
-            if case .stateChanged(.running, 0) = event { engine.send(.pause) }
+        let paused = try await Self.record(
+            Self.configuration { $0.optimizer.decay = .constant }, first: [.pause]
+        ) { event, engine in
             if case .stateChanged(.paused, _) = event { engine.send(.step) }
         }
         #expect(paused.losses == straight.losses)
@@ -192,8 +195,7 @@ import Testing
             $0.optimizer.decay = .constant
             $0.optimizer.warmup = 0
         }
-        let record = try await Self.record(configuration) { event, engine in
-            if case .stateChanged(.running, 0) = event { engine.send(.pause) }
+        let record = try await Self.record(configuration, first: [.pause]) { event, engine in
             guard case .stateChanged(.paused, let step) = event else { return }
             if step == 0 {
                 engine.send(.setLearningRate(5e-4))
@@ -216,8 +218,8 @@ import Testing
     @Test func aRunThatDivergesSaysSoAndKeepsTheLastGoodModel() async throws {
         let record = try await Self.record(
             Self.configuration {
-                $0.optimizer.learningRate = 1e30
-                $0.optimizer.minimumLearningRate = 1e30
+                $0.optimizer.learningRate = 1000
+                $0.optimizer.minimumLearningRate = 1000
                 $0.optimizer.clip = 0
                 $0.run.steps = 200
             })
