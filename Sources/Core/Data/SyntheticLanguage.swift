@@ -159,7 +159,7 @@ extension SyntheticLanguage {
         if turn >= 0 {
             let index = SyntheticLanguage.turnIndex(
                 speaker: speaker, turn: turn, anchorClass: step.anchorClass, wordClass: step.wordClass)
-            let within = UInt32(truncatingIfNeeded: UInt64(random) &* UInt64(lexicon.weight[anchor]) >> 32)
+            let within = UInt32(truncatingIfNeeded: (UInt64(random) &* UInt64(lexicon.weight[anchor])) >> 32)
             point = lexicon.start[anchor] &+ within &+ turns[index]
         }
         return lexicon.word(step.wordClass, at: point)
@@ -223,7 +223,7 @@ private struct Tables: Sendable {
                 let wordClass = step.target.wordClass
                 steps.append(
                     Step(
-                        last: UInt32(UInt64(shares) << 32 / UInt64(SyntheticGrammar.Step.whole) - 1),
+                        last: UInt32((UInt64(shares) << 32) / UInt64(SyntheticGrammar.Step.whole) - 1),
                         target: step.target.rawValue, anchorClass: place.anchorClass.rawValue,
                         wordClass: wordClass.rawValue, isContent: wordClass.isContent, separator: step.separator,
                         capital: step.separator.endsSentence, endsSpeech: step.separator == .speech))
