@@ -65,17 +65,17 @@ private struct Definition {
     /// Reads the events of a text from the first speech that begins in it, as long as each word is followed by a
     /// separator; nothing is known but the spelling.
     ///
-    /// - Returns: the events after the opening one, the place, speaker and anchor before them, and where in the text
-    ///   they begin and end.
-    func read(_ text: [UInt8]) throws -> (events: [Event], speaker: Int, anchor: Int?, range: Range<Int>) {
+    /// - Returns: the events after the first content word, that word as their first anchor, its speaker, and where in
+    ///   the text they begin and end.
+    func read(_ text: [UInt8]) throws -> (events: [Event], speaker: Int, anchor: Int, range: Range<Int>) {
         var known: [[UInt8]: Int] = [:]
         for word in lexicon.spelling.indices { known[spelling(word)] = word }
-        var position = try #require(text.firstIndex(of: 10))
         var (events, starts): ([Event], [Int]) = ([], [])
         var speaker = -1
-        // A speech opens at the place after a clause: what the opening word is does not matter here.
+        // The full stop before the first line break ends a speech. Which place came before it is not known, nor does
+        // it matter: any clause may end so.
+        var position = try #require(text.firstIndex(of: 10)) - 1
         var place = Place.closingAdverb
-        position -= 1
         while position < text.count {
             let start = position
             var mark: [UInt8] = []
@@ -110,7 +110,6 @@ private struct Definition {
             (place, speaker) = (steps[0].target, next)
         }
         starts.append(starts.last.map { $0 + self.text(events[events.count - 1]).count } ?? 0)
-        // Begin after the first content word, the first anchor that is in sight.
         let first = try #require(events.firstIndex { $0.step.target.wordClass.isContent })
         return (
             Array(events[(first + 1)...]), events[first].speaker, events[first].word,
@@ -234,8 +233,7 @@ private struct Definition {
         #expect(Array(text[range]) == events.flatMap { definition.text($0) })
         #expect(range.count > 199_000)
 
-        var (place, now, anchor) = (Place.subject, speaker, try #require(first))
-        place = try #require(Place.allCases.first { definition.words($0.anchorClass).contains(anchor) })
+        var (now, anchor) = (speaker, first)
         // For each event its nats less what the rate allows its bytes: zero on average.
         var excess: [Double] = []
         for event in events {
@@ -246,8 +244,8 @@ private struct Definition {
             p *= definition.probability(
                 event.word, event.step.target.wordClass, anchor: anchor, a, speaker: event.speaker)
             excess.append(-log(p) - rate * Double(definition.text(event).count))
-            (place, now) = (event.step.target, event.speaker)
-            if place.wordClass.isContent { anchor = event.word }
+            now = event.speaker
+            if event.step.target.wordClass.isContent { anchor = event.word }
         }
         // Neighbouring events are correlated: take the error from the means of blocks.
         let block = 200
