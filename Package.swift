@@ -41,9 +41,10 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: kernelModules + [
+        .target(name: "CProcessor"),
         .target(
             name: "Core",
-            dependencies: kernelModules.map { .target(name: $0.name) },
+            dependencies: ["CProcessor"] + kernelModules.map { .target(name: $0.name) },
             swiftSettings: strict),
         .target(
             name: "Themes", path: "themes",
@@ -65,7 +66,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KernelTests", dependencies: ["Core"], swiftSettings: strict),
         .testTarget(
-            name: "CoreTests", dependencies: ["Core"], resources: [.copy("Fixtures")], swiftSettings: strict),
+            name: "CoreTests", dependencies: ["Core"], exclude: ["Reference"], resources: [.copy("Fixtures")],
+            swiftSettings: strict),
         .testTarget(
             name: "DashboardTests", dependencies: ["Dashboard", "Core"], exclude: ["Snapshots"],
             swiftSettings: strict),

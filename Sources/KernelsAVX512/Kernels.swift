@@ -1,1 +1,1 @@
-import KernelInterface
+../KernelsPortable/Kernels.swift

@@ -1,1 +1,129 @@
 import KernelInterface
+
+/// The kernels of this module's instruction set.
+///
+/// One source file serves the modules of all instruction sets (the others link to the portable module's): each compiles
+/// the shared bodies of KernelInterface for its own.
+public struct Kernels: KernelTable {
+    public init() {}
+
+    public var tier: KernelTier { kernelTier }
+
+    public func add(_ x: ReadRow, _ y: ReadRow, into z: WriteRow, count: Int) { addBody(x, y, z, count) }
+
+    public func accumulate(_ x: ReadRow, into y: WriteRow, count: Int) { addBody(x, y, y, count) }
+
+    public func axpy(_ factor: Float, _ x: ReadRow, into y: WriteRow, count: Int) { axpyBody(factor, x, y, count) }
+
+    public func scale(_ y: WriteRow, by factor: Float, count: Int) { scaleBody(y, factor, count) }
+
+    public func fill(_ y: WriteRow, with value: Float, count: Int) { fillBody(y, value, count) }
+
+    public func roundToBF16(_ x: ReadRow, into y: WriteRow, count: Int) { roundBody(x, y, count) }
+
+    public func sumOfSquares(_ x: ReadRow, count: Int) -> Float { dotBody(x, x, count) }
+
+    public func dot(_ x: ReadRow, _ y: ReadRow, count: Int) -> Float { dotBody(x, y, count) }
+
+    public func gelu(_ x: ReadRow, into y: WriteRow, count: Int) { geluBody(x, y, count) }
+
+    public func geluBackward(_ x: ReadRow, _ dy: ReadRow, into dx: WriteRow, count: Int) {
+        geluBackwardBody(x, dy, dx, count)
+    }
+
+    public func swiglu(gate: ReadRow, up: ReadRow, into y: WriteRow, count: Int) { swigluBody(gate, up, y, count) }
+
+    public func swigluBackward(gate: ReadRow, up: ReadRow, dy: ReadRow, dGate: WriteRow, dUp: WriteRow, count: Int) {
+        swigluBackwardBody(gate, up, dy, dGate, dUp, count)
+    }
+
+    public func exp(_ x: ReadRow, into y: WriteRow, count: Int) { expBody(x, y, count) }
+
+    public func tanh(_ x: ReadRow, into y: WriteRow, count: Int) { tanhBody(x, y, count) }
+
+    public func layerNorm(_ x: ReadRow, gain: ReadRow, bias: ReadRow?, into y: WriteRow, count: Int, epsilon: Float)
+        -> (mean: Float, rstd: Float)
+    {
+        layerNormBody(x, gain, bias, y, count, epsilon)
+    }
+
+    public func layerNormBackward(
+        _ x: ReadRow, gain: ReadRow, dy: ReadRow, mean: Float, rstd: Float, dx: WriteRow, dGain: WriteRow,
+        dBias: WriteRow?, count: Int
+    ) {
+        layerNormBackwardBody(x, gain, dy, mean, rstd, dx, dGain, dBias, count)
+    }
+
+    public func rmsNorm(_ x: ReadRow, gain: ReadRow, into y: WriteRow, count: Int, epsilon: Float) -> Float {
+        rmsNormBody(x, gain, y, count, epsilon)
+    }
+
+    public func rmsNormBackward(
+        _ x: ReadRow, gain: ReadRow, dy: ReadRow, rstd: Float, dx: WriteRow, dGain: WriteRow, count: Int
+    ) {
+        rmsNormBackwardBody(x, gain, dy, rstd, dx, dGain, count)
+    }
+
+    public func softmax(_ s: WriteRow, scale: Float, count: Int) -> Float { softmaxBody(s, scale, count) }
+
+    public func softmaxBackward(
+        scores s: WriteRow, dP: WriteRow, logSumExp: Float, delta: Float, scale: Float, count: Int
+    ) {
+        softmaxBackwardBody(s, dP, logSumExp, delta, scale, count)
+    }
+
+    public func crossEntropy(_ logits: WriteRow, target: Int, gradientScale: Float, count: Int) -> Float {
+        crossEntropyBody(logits, target, gradientScale, count)
+    }
+
+    public func crossEntropyLoss(_ logits: ReadRow, target: Int, count: Int) -> Float {
+        crossEntropyLossBody(logits, target, count)
+    }
+
+    public func rope(_ x: WriteRow, cos: ReadRow, sin: ReadRow, half: Int) { ropeBody(x, cos, sin, half, 1) }
+
+    public func ropeInverse(_ x: WriteRow, cos: ReadRow, sin: ReadRow, half: Int) { ropeBody(x, cos, sin, half, -1) }
+
+    public func adamW(
+        _ parameters: WriteRow, gradients: ReadRow, m: WriteRow, v: WriteRow, count: Int, _ step: AdamWStep
+    ) {
+        adamWBody(parameters, gradients, m, v, count, step, squareRoot: squareRoot)
+    }
+
+    public var tileRows: Int { registerTileRows }
+
+    public var tileColumns: Int { registerTileColumns }
+
+    public func pack(
+        _ source: ReadRow, across: Int, along: Int, extent: Int, depth: Int, width: Int, bf16: Bool,
+        into panels: WriteRow, panelStride: Int
+    ) {
+        // The width is a constant in each branch, so that the loops over a panel unroll.
+        if width == registerTileRows {
+            packBody(source, across, along, extent, depth, registerTileRows, bf16, panels, panelStride)
+        } else {
+            packBody(source, across, along, extent, depth, registerTileColumns, bf16, panels, panelStride)
+        }
+    }
+
+    public func multiplyPacked(
+        left: ReadRow, leftPanelStride: Int, right: ReadRow, rightPanelStride: Int, rows: Int, columns: Int, depth: Int,
+        into c: WriteRow, rowStride: Int, accumulate: Bool, exactProducts: Bool
+    ) {
+        if exactProducts {
+            multiplyPackedBody(
+                left: left, leftPanelStride: leftPanelStride, right: right, rightPanelStride: rightPanelStride,
+                rows: rows, columns: columns, depth: depth, into: c, rowStride: rowStride, accumulate: accumulate,
+                tileRows: registerTileRows, tileColumns: registerTileColumns, depthBlock: depthBlock,
+                tile: multiplyExactTile)
+        } else {
+            multiplyPackedBody(
+                left: left, leftPanelStride: leftPanelStride, right: right, rightPanelStride: rightPanelStride,
+                rows: rows, columns: columns, depth: depth, into: c, rowStride: rowStride, accumulate: accumulate,
+                tileRows: registerTileRows, tileColumns: registerTileColumns, depthBlock: depthBlock,
+                tile: multiplyTile)
+        }
+    }
+
+    public func multiplyAddProbe(rounds: Int, seeds: WriteRow) -> Int { runMultiplyAddProbe(rounds, seeds) }
+}

@@ -4,6 +4,6 @@ import Core
 enum CorpusSource {
     /// - Throws: `UserError` naming the file that cannot be used.
     static func corpus(for configuration: RunConfiguration) throws -> any Corpus {
-        throw UserError("data.paths = \(configuration.data.paths): no data can be read yet")
+        try CorpusLoader.load(configuration.data, seed: configuration.run.seed)
     }
 }

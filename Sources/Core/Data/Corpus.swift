@@ -16,8 +16,26 @@ public protocol Corpus: Sendable {
     /// Tokens of a split; `Int.max` where there is no end.
     func tokenCount(_ split: Split) -> Int
 
-    /// Fills `window` with consecutive tokens of a split.
+    /// Fills `window` with consecutive tokens of a split, all of them below `vocabularySize`.
     ///
     /// - Parameter random: a uniform 64-bit number that alone decides which tokens these are.
-    func fill(_ window: UnsafeMutableBufferPointer<Int32>, from split: Split, random: UInt64)
+    /// - Throws: `UserError` if the split is shorter than the window, or if the data turns out to hold a token outside
+    ///   the vocabulary: that is found out here because a large file is not read through at the start. The window's
+    ///   content is then undefined.
+    func fill(_ window: UnsafeMutableBufferPointer<Int32>, from split: Split, random: UInt64) throws(UserError)
+}
+
+extension Corpus {
+    /// Checks that both splits hold at least one window for training with this context length, in tokens.
+    ///
+    /// - Throws: `UserError` naming the split that is too short, its tokens and the tokens needed.
+    public func validate(context: Int) throws(UserError) {
+        for split in Split.allCases where tokenCount(split) < context + 1 {
+            throw UserError(
+                """
+                \(summary): the \(split.rawValue) split has \(tokenCount(split)) tokens; model.context = \(context) \
+                needs at least \(context + 1)
+                """)
+        }
+    }
 }

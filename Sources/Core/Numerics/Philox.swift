@@ -24,12 +24,17 @@ public struct Philox: Sendable {
     /// Four independent uniform 32-bit numbers at the counter (`major`, `minor`).
     @inlinable
     public func block(_ major: UInt64, _ minor: UInt32 = 0) -> SIMD4<UInt32> {
-        var c0 = UInt32(truncatingIfNeeded: major)
-        var c1 = UInt32(truncatingIfNeeded: major >> 32)
-        var c2 = minor
-        var c3 = stream.rawValue
-        var k0 = UInt32(truncatingIfNeeded: seed)
-        var k1 = UInt32(truncatingIfNeeded: seed >> 32)
+        Philox.block(
+            counter: SIMD4(
+                UInt32(truncatingIfNeeded: major), UInt32(truncatingIfNeeded: major >> 32), minor, stream.rawValue),
+            key: SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)))
+    }
+
+    /// The generator itself, as published: ten rounds over four counter words with two key words.
+    @inlinable
+    static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+        var (c0, c1, c2, c3) = (counter.x, counter.y, counter.z, counter.w)
+        var (k0, k1) = (key.x, key.y)
         for _ in 0..<10 {
             let p0 = UInt64(c0) &* 0xD251_1F53
             let p1 = UInt64(c2) &* 0xCD9E_8D57

@@ -1,21 +1,37 @@
+import Foundation
 import Synchronization
 
-/// Trains one model: commands in, events out.
+/// Trains one model on a thread of its own: commands in, events out.
+///
+/// Commands take effect between two steps, in the order sent. The bits of a run depend on configuration, data and
+/// commands alone, not on who reads the events.
 public actor TrainingEngine {
-    private let configuration: RunConfiguration
-    private let corpus: any Corpus
-    private nonisolated let mailbox = Mutex<[EngineCommand]>([])
+    private let trainer: Trainer
+    private let executor: ThreadExecutor
+    private nonisolated let mailbox = CommandMailbox()
     private nonisolated let channels = Mutex<[EventChannel]>([])
+
+    private var state = RunState.running
+    private var stepsUntilPause: Int?
+    private var stopRequest: EngineCommand?
+    private var lastLoss: Float?
+    private var evaluations: [Evaluation] = []
+    private var savedPath: String?
+    private var failure: UserError?
+    private var trainingSeconds = 0.0
+    private var activeSeconds = 0.0
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// - Throws: `UserError` if the configuration makes no sense for this corpus or this machine.
     public init(configuration: RunConfiguration, corpus: any Corpus) throws {
-        self.configuration = configuration
-        self.corpus = corpus
+        trainer = try Trainer(configuration, corpus: corpus)
+        executor = ThreadExecutor(name: "fp4tui engine")
     }
 
     /// Queues a command for the next step boundary.
     public nonisolated func send(_ command: EngineCommand) {
-        mailbox.withLock { $0.append(command) }
+        mailbox.send(command)
     }
 
     /// A new reader of the events from now on. Subscribe before `run()` to miss nothing.
@@ -25,10 +41,193 @@ public actor TrainingEngine {
         return channel
     }
 
-    /// Trains until the last step, `.stop` or divergence.
+    /// Trains until the last step, `.stop` or divergence. To be called once; the channels end with it.
     public func run() async -> RunSummary {
-        RunSummary(
-            outcome: .completed, steps: 0, tokens: 0, finalLoss: nil, validationLoss: nil, bestValidationLoss: nil,
-            elapsedSeconds: 0, tokensPerSecond: 0, savedPath: nil)
+        emit(.started(describe()))
+        emit(.stateChanged(.running, step: 0))
+        let outcome = await train()
+        let summary = RunSummary(
+            outcome: failure == nil ? outcome : .failed, steps: trainer.step,
+            tokens: trainer.step * trainer.tokensPerStep, finalLoss: lastLoss,
+            validationLoss: evaluations.last?.validationLoss,
+            bestValidationLoss: evaluations.map(\.validationLoss).min(), elapsedSeconds: activeSeconds,
+            tokensPerSecond: trainingSeconds > 0
+                ? Double(trainer.step * trainer.tokensPerStep) / trainingSeconds : 0,
+            savedPath: savedPath)
+        state = .finished
+        emit(.stateChanged(.finished, step: trainer.step))
+        emit(.finished(summary))
+        channels.withLock { channels in
+            for channel in channels { channel.finish() }
+        }
+        return summary
+    }
+
+    private func train() async -> RunSummary.Outcome {
+        let configuration = trainer.configuration
+        do {
+            while true {
+                for command in mailbox.drain() { try apply(command) }
+                if case .stop(let path)? = stopRequest {
+                    if let path { save(to: path, isFinal: true) }
+                    return .stopped
+                }
+                if trainer.step >= configuration.run.steps { break }
+                if state == .paused {
+                    await mailbox.wait()
+                    continue
+                }
+                await Task.yield()
+                guard try trainStep() else { return .diverged }
+                if isDue(configuration.evaluation.every) { try evaluate() }
+                if isDue(configuration.sampling.every) { sample() }
+            }
+            if evaluations.last?.step != trainer.step { try evaluate() }
+        } catch {
+            fail(error)
+            return .failed
+        }
+        if !configuration.run.save.isEmpty { save(to: configuration.run.save, isFinal: true) }
+        return .completed
+    }
+
+    private func isDue(_ every: Int) -> Bool {
+        every > 0 && trainer.step % every == 0
+    }
+
+    /// Returns false if the run diverged.
+    private func trainStep() throws -> Bool {
+        let (result, seconds) = try timed { try trainer.trainStep() }
+        trainingSeconds += seconds
+        lastLoss = result.loss
+        // A step that diverged was not applied, so the trainer has not counted it.
+        let step = result.isFinite ? trainer.step : trainer.step + 1
+        emit(
+            .stepped(
+                StepMetrics(
+                    step: step, loss: result.loss, gradientNorm: result.gradientNorm, clippedNorm: result.clippedNorm,
+                    learningRate: result.learningRate, tokens: step * trainer.tokensPerStep,
+                    stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds)))
+        guard result.isFinite else {
+            let what = result.loss.isFinite ? "the gradient norm" : "the loss"
+            emit(
+                .diverged(
+                    step: step,
+                    message: "\(what) is not finite at step \(step); the model is as it was after step \(trainer.step)"
+                ))
+            return false
+        }
+        if let left = stepsUntilPause {
+            stepsUntilPause = left > 1 ? left - 1 : nil
+            if left <= 1 { change(to: .paused) }
+        }
+        return true
+    }
+
+    private func evaluate() throws {
+        let (loss, _) = try timed { try trainer.evaluate(isCancelled: { mailbox.hasStop }) }
+        guard let loss else { return }
+        let evaluation = Evaluation(step: trainer.step, validationLoss: loss)
+        evaluations.append(evaluation)
+        emit(.evaluated(evaluation))
+    }
+
+    private func sample() {
+        let (sample, _) = timed { trainer.sample(isCancelled: { mailbox.hasStop }) }
+        if let sample { emit(.sampled(sample)) }
+    }
+
+    /// Runs some work and adds its time to the active time.
+    private func timed<T>(_ work: () throws -> T) rethrows -> (T, seconds: Double) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let result = try work()
+        let seconds = (clock.now - start) / .seconds(1)
+        activeSeconds += seconds
+        return (result, seconds)
+    }
+
+    private func apply(_ command: EngineCommand) throws {
+        switch command {
+        case .pause:
+            stepsUntilPause = nil
+            change(to: .paused)
+        case .resume:
+            stepsUntilPause = nil
+            change(to: .running)
+        case .step:
+            // Several steps may be asked for while one is under way.
+            stepsUntilPause = (stepsUntilPause ?? 0) + 1
+            state = .running
+        case .stop:
+            stopRequest = stopRequest ?? command
+        case .setLearningRate(let rate):
+            guard rate.isFinite, rate >= 0 else {
+                return warn("the learning rate is still \(trainer.schedule.peak): \(rate) is not a number from 0 up")
+            }
+            emit(.learningRateChanged(step: trainer.step, from: trainer.schedule.peak, to: rate))
+            trainer.schedule.peak = rate
+        case .setGradientClip(let norm):
+            guard norm.isFinite, norm >= 0 else {
+                return warn("the clip threshold is still \(trainer.gradientClip): \(norm) is not a number from 0 up")
+            }
+            emit(.gradientClipChanged(step: trainer.step, from: trainer.gradientClip, to: norm))
+            trainer.gradientClip = norm
+        case .evaluate:
+            try evaluate()
+        case .sample:
+            if trainer.canSample { sample() } else { warn("sampling is off: sampling.tokens is 0") }
+        case .save(let path):
+            save(to: path, isFinal: false)
+        }
+    }
+
+    private func change(to new: RunState) {
+        guard state != new || new == .paused else { return }
+        state = new
+        emit(.stateChanged(new, step: trainer.step))
+    }
+
+    /// Saves the model. A file that this run did not write, and was not told to write at the start, is left alone.
+    private func save(to path: String, isFinal: Bool) {
+        do {
+            if path != savedPath, path != trainer.configuration.run.save, FileManager.default.fileExists(atPath: path) {
+                throw UserError("\(path) exists already and is not overwritten; name another file")
+            }
+            try trainer.save(to: path)
+            savedPath = path
+            emit(.saved(step: trainer.step, path: path))
+        } catch {
+            if isFinal { fail(error) } else { warn("\(error)") }
+        }
+    }
+
+    private func fail(_ error: any Error) {
+        failure = error as? UserError ?? UserError("\(error)")
+        warn("\(error)")
+    }
+
+    private func warn(_ message: String) {
+        emit(.warning(step: trainer.step, message: message))
+    }
+
+    private func emit(_ event: TrainingEvent) {
+        channels.withLock { channels in
+            for channel in channels { channel.send(event) }
+        }
+    }
+
+    private func describe() -> RunDescription {
+        let configuration = trainer.configuration
+        let corpus = trainer.corpus
+        return RunDescription(
+            name: configuration.run.name, model: configuration.model,
+            parameterCount: trainer.parameters.layout.count, vocabularySize: corpus.vocabularySize,
+            data: corpus.summary, trainingTokens: corpus.tokenCount(.training),
+            validationTokens: corpus.tokenCount(.validation), entropyFloor: corpus.entropyRate,
+            totalSteps: configuration.run.steps, tokensPerStep: trainer.tokensPerStep, seed: configuration.run.seed,
+            threads: trainer.compute.pool.lanes, kernels: trainer.compute.kernels.tier.rawValue,
+            format: configuration.training.format, learningRate: trainer.schedule.peak,
+            gradientClip: trainer.gradientClip, memoryBytes: trainer.memoryBytes)
     }
 }

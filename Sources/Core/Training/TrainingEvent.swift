@@ -129,7 +129,12 @@ public struct TextSample: Codable, Sendable, Hashable {
 }
 
 public struct RunSummary: Codable, Sendable, Hashable {
-    public enum Outcome: String, Codable, Sendable { case completed, stopped, diverged }
+    public enum Outcome: String, Codable, Sendable, CaseIterable {
+        case completed, stopped, diverged
+        /// Bad data or a model that could not be saved: the last `.warning` says why.
+        case failed
+    }
+
     public var outcome: Outcome
     public var steps: Int
     public var tokens: Int

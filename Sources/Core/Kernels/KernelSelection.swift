@@ -1,0 +1,49 @@
+import CProcessor
+public import KernelInterface
+import KernelsPortable
+
+#if arch(x86_64)
+import KernelsAVX2
+import KernelsAVX512
+#endif
+
+extension KernelTier {
+    /// The tiers that this processor and operating system can run, from the slowest to the fastest.
+    public static let available: [KernelTier] = {
+        var tiers = [KernelTier.portable]
+        if processor_has_avx2() { tiers.append(.avx2) }
+        if processor_has_avx512() { tiers.append(.avx512) }
+        return tiers
+    }()
+
+    /// The tier that a setting names: "auto", or a tier's name.
+    /// - Returns: nil for "auto".
+    /// - Throws: `UserError` if the name is no tier's.
+    public static func named(_ name: String) throws -> KernelTier? {
+        if name == "auto" { return nil }
+        guard let tier = KernelTier(rawValue: name) else {
+            let names = allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            throw UserError("run.kernels is \"\(name)\"; expected \"auto\" or one of \(names).")
+        }
+        return tier
+    }
+
+    /// The kernels of a tier, or of the fastest one that runs here.
+    /// - Throws: `UserError` if this processor cannot run the tier.
+    static func kernels(_ forced: KernelTier?) throws -> any KernelTable {
+        let tier = forced ?? available[available.count - 1]
+        guard available.contains(tier) else {
+            let names = available.map(\.rawValue).joined(separator: ", ")
+            throw UserError("The kernels \"\(tier.rawValue)\" do not run on this processor; it can run: \(names).")
+        }
+        switch tier {
+        #if arch(x86_64)
+        case .avx512: return KernelsAVX512.Kernels()
+        case .avx2: return KernelsAVX2.Kernels()
+        #else
+        case .avx512, .avx2: fatalError("listed as available on another architecture")
+        #endif
+        case .portable: return KernelsPortable.Kernels()
+        }
+    }
+}

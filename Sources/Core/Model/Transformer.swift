@@ -1,0 +1,344 @@
+/// A decoder-only Transformer with hand-written forward and backward; all memory is in one arena.
+///
+/// Sequences may be shorter than the context and batches smaller than the capacity. Used by one thread at a time.
+final class Transformer {
+    let model: ModelConfiguration
+    let vocabularySize: Int
+    /// The most sequences a call may have.
+    let capacity: Int
+    let parameters: Parameters
+    let compute: ComputeContext
+    private(set) var plan: PrecisionPlan
+
+    private let arena: Arena
+    private let places: Places
+    private var layers: [TransformerLayer]
+    private let finalNorm: NormLayer
+    private var head: LinearGroup
+    /// Offsets in the parameter buffer.
+    private let embedding: Int
+    private let positions: Int?
+
+    /// Everything that lives in the arena.
+    private struct Places {
+        let parameters: Parameters
+        let saved: [TransformerLayer.Saved]
+        let attention: AttentionCore
+        let rotary: RotaryEmbedding?
+        /// The residual stream behind the last layer, and its normalized form, [tokens, width].
+        let last: UnsafeMutablePointer<Float>
+        let normalized: UnsafeMutablePointer<Float>
+        let finalStatistics: NormLayer.Statistics
+        /// Output of a projection into the residual stream, [tokens, width].
+        let branch: UnsafeMutablePointer<Float>
+        /// [logitRows, vocabularySize]
+        let logits: UnsafeMutablePointer<Float>
+        let logitRows: Int
+        let losses: UnsafeMutablePointer<Float>
+        /// Gradients of the residual stream, a branch, the feed-forward's hidden values and q|k|v.
+        let residualGradient: UnsafeMutablePointer<Float>
+        let branchGradient: UnsafeMutablePointer<Float>
+        let activatedGradient: UnsafeMutablePointer<Float>
+        let projectedGradient: UnsafeMutablePointer<Float>
+        let qkvGradient: UnsafeMutablePointer<Float>
+        let sums: ColumnSums
+
+        init(
+            _ model: ModelConfiguration, _ layout: ParameterLayout, vocabularySize: Int, tokens: Int,
+            _ compute: ComputeContext, in arena: inout Arena.Layout
+        ) {
+            parameters = Parameters(layout, in: &arena)
+            saved = (0..<model.layers).map { _ in TransformerLayer.Saved(model, tokens: tokens, in: &arena) }
+            attention = AttentionCore(model, compute, in: &arena)
+            rotary = model.position == .rope ? RotaryEmbedding(model, in: &arena) : nil
+            last = arena.reserve(tokens * model.width)
+            normalized = arena.reserve(tokens * model.width)
+            finalStatistics = NormLayer.Statistics(rows: tokens, in: &arena)
+            branch = arena.reserve(tokens * model.width)
+            // The logits of all tokens would be the largest tensor by far: 64 MiB of them at a time.
+            logitRows = min(tokens, max(RowBlocks.size, (1 << 24) / vocabularySize / RowBlocks.size * RowBlocks.size))
+            logits = arena.reserve(logitRows * vocabularySize)
+            losses = arena.reserve(tokens)
+            residualGradient = arena.reserve(tokens * model.width)
+            branchGradient = arena.reserve(tokens * model.width)
+            activatedGradient = arena.reserve(tokens * model.feedForwardWidth)
+            projectedGradient = arena.reserve(tokens * model.projectedWidth)
+            qkvGradient = arena.reserve(tokens * model.attentionWidth)
+            sums = ColumnSums(
+                rows: tokens, width: max(2 * model.width, model.projectedWidth, model.attentionWidth), in: &arena)
+        }
+    }
+
+    /// - Parameter capacity: the most sequences of `model.context` tokens that a call may have.
+    /// - Throws: `UserError` if memory is short.
+    init(
+        _ model: ModelConfiguration, vocabularySize: Int, capacity: Int, plan: PrecisionPlan, compute: ComputeContext
+    ) throws {
+        self.model = model
+        self.vocabularySize = vocabularySize
+        self.capacity = capacity
+        self.plan = plan
+        self.compute = compute
+        let layout = ParameterLayout(model, vocabularySize: vocabularySize)
+        (arena, places) = try Arena.make { arena in
+            Places(
+                model, layout, vocabularySize: vocabularySize, tokens: capacity * model.context, compute, in: &arena)
+        }
+        let parameters = places.parameters
+        self.parameters = parameters
+        layers = (0..<model.layers).map { TransformerLayer($0, parameters, model, plan: plan) }
+        finalNorm = NormLayer(ModulePath("final_norm"), parameters, model)
+        head = LinearGroup(
+            [ModulePath("lm_head")], parameters, plan: plan, tiedTo: model.tiedEmbeddings ? "embed.weight" : nil)
+        embedding = layout["embed.weight"]!.offset
+        positions = layout["position.weight"]?.offset
+        places.rotary?.prepare(theta: model.ropeTheta)
+    }
+
+    /// Bytes for parameters, gradients and activations.
+    var memoryBytes: Int { arena.bytes }
+
+    /// Changes formats from the next call on.
+    func apply(_ plan: PrecisionPlan) {
+        self.plan = plan
+        for index in layers.indices { layers[index].apply(plan) }
+        head.apply(plan)
+    }
+
+    // MARK: Forward
+
+    /// Runs all layers on tokens[sequences, length]; the result stays in `places.normalized`.
+    private func forward(_ tokens: UnsafePointer<Int32>, sequences: Int, length: Int) {
+        precondition(sequences <= capacity && length <= model.context)
+        let count = sequences * length
+        let width = model.width
+        let kernels = compute.kernels
+        embed(tokens, count: count, length: length)
+        for (index, layer) in layers.enumerated() {
+            let saved = places.saved[index]
+            layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, compute)
+            if layer.qkv.bias != nil || places.rotary != nil {
+                compute.pool.run(RowBlocks.count(count)) { block, _ in
+                    for row in RowBlocks.rows(of: block, in: count) {
+                        let line = saved.qkv + row * model.attentionWidth
+                        if let bias = layer.qkv.bias { kernels.accumulate(bias, into: line, count: model.attentionWidth) }
+                        places.rotary?.rotate(line, position: row % length, kernels)
+                    }
+                }
+            }
+            places.attention.forward(
+                saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
+                format: plan.attentionCore, compute)
+            layer.output.forward(saved.attended, into: places.branch, rows: count, compute)
+            addBranch(
+                to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
+                saved.feedForwardInput, saved.feedForwardStatistics, count: count)
+            layer.feedForward.forward(
+                saved.feedForwardInput, into: places.branch, saved.feedForward, tokens: count, compute)
+            let isLast = index + 1 == layers.count
+            let next = isLast ? saved : places.saved[index + 1]
+            addBranch(
+                to: saved.middle, bias: layer.feedForward.down.bias, into: isLast ? places.last : next.input,
+                norm: isLast ? finalNorm : layers[index + 1].attentionNorm,
+                isLast ? places.normalized : next.attentionInput,
+                isLast ? places.finalStatistics : next.attentionStatistics, count: count)
+        }
+
+        func embed(_ tokens: UnsafePointer<Int32>, count: Int, length: Int) {
+            let table = parameters.values + embedding
+            let positions = positions.map { parameters.values + $0 }
+            let saved = places.saved[0]
+            let norm = layers[0].attentionNorm
+            compute.pool.run(RowBlocks.count(count)) { block, _ in
+                let rows = RowBlocks.rows(of: block, in: count)
+                for row in rows {
+                    let destination = saved.input + row * width
+                    destination.update(from: table + Int(tokens[row]) * width, count: width)
+                    if let positions { kernels.accumulate(positions + row % length * width, into: destination, count: width) }
+                }
+                norm.forward(
+                    saved.input, into: saved.attentionInput, rows: rows, saved.attentionStatistics, kernels)
+            }
+        }
+    }
+
+    /// `sum = x + branch + bias`, and its norm, in one pass.
+    private func addBranch(
+        to x: UnsafePointer<Float>, bias: UnsafeMutablePointer<Float>?, into sum: UnsafeMutablePointer<Float>,
+        norm: NormLayer, _ normalized: UnsafeMutablePointer<Float>, _ statistics: NormLayer.Statistics, count: Int
+    ) {
+        let width = model.width
+        let kernels = compute.kernels
+        compute.pool.run(RowBlocks.count(count)) { block, _ in
+            let rows = RowBlocks.rows(of: block, in: count)
+            for row in rows {
+                let line = sum + row * width
+                kernels.add(x + row * width, places.branch + row * width, into: line, count: width)
+                if let bias { kernels.accumulate(bias, into: line, count: width) }
+            }
+            norm.forward(sum, into: normalized, rows: rows, statistics, kernels)
+        }
+    }
+
+    /// Sum of the cross-entropy of all tokens, nats; parameters and gradients stay as they are.
+    ///
+    /// - Parameters:
+    ///   - tokens, targets: [sequences, length], each below `vocabularySize`.
+    func loss(
+        _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int
+    ) -> Double {
+        forward(tokens, sequences: sequences, length: length)
+        return headPass(targets, count: sequences * length, gradientScale: nil)
+    }
+
+    /// Logits of the tokens[sequences, length], copied to `logits` [sequences·length, vocabularySize].
+    func logits(
+        _ tokens: UnsafePointer<Int32>, sequences: Int, length: Int, into logits: UnsafeMutablePointer<Float>
+    ) {
+        forward(tokens, sequences: sequences, length: length)
+        head.forward(places.normalized, into: logits, rows: sequences * length, compute)
+    }
+
+    /// Head, loss and, with a scale, their backward, some rows at a time: the gradient of the normalized stream is left
+    /// in `branchGradient`.
+    private func headPass(_ targets: UnsafePointer<Int32>, count: Int, gradientScale: Float?) -> Double {
+        let kernels = compute.kernels
+        for start in stride(from: 0, to: count, by: places.logitRows) {
+            let rows = min(places.logitRows, count - start)
+            let x = places.normalized + start * model.width
+            head.forward(x, into: places.logits, rows: rows, compute)
+            compute.pool.run(RowBlocks.count(rows)) { block, _ in
+                for row in RowBlocks.rows(of: block, in: rows) {
+                    let line = places.logits + row * vocabularySize
+                    let target = Int(targets[start + row])
+                    places.losses[start + row] =
+                        if let gradientScale {
+                            kernels.crossEntropy(
+                                line, target: target, gradientScale: gradientScale, count: vocabularySize)
+                        } else {
+                            kernels.crossEntropyLoss(line, target: target, count: vocabularySize)
+                        }
+                }
+            }
+            if gradientScale != nil {
+                head.backward(
+                    places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, compute)
+            }
+        }
+        var sum = 0.0
+        for index in 0..<count { sum += Double(places.losses[index]) }
+        return sum
+    }
+
+    // MARK: Backward
+
+    func clearGradients() {
+        let block = 1 << 16
+        let count = parameters.layout.count
+        compute.pool.run((count + block - 1) / block) { part, _ in
+            let start = part * block
+            (parameters.gradients + start).update(repeating: 0, count: min(block, count - start))
+        }
+    }
+
+    /// Adds the gradient of `gradientScale` · Σ cross-entropy to the gradients.
+    ///
+    /// - Parameters:
+    ///   - tokens, targets: [sequences, length], each below `vocabularySize`.
+    /// - Returns: the sum of the cross-entropy of all tokens, nats.
+    func accumulateGradients(
+        _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int,
+        gradientScale: Float
+    ) -> Double {
+        forward(tokens, sequences: sequences, length: length)
+        let count = sequences * length
+        let loss = headPass(targets, count: count, gradientScale: gradientScale)
+        let residual = places.residualGradient
+        residual.update(repeating: 0, count: count * model.width)
+        finalNorm.backward(
+            places.branchGradient, x: places.last, addingTo: residual, rows: count, places.finalStatistics,
+            sums: places.sums, compute)
+        for (index, layer) in layers.enumerated().reversed() {
+            backward(layer, places.saved[index], sequences: sequences, length: length)
+        }
+        embeddingBackward(tokens, count: count, length: length)
+        return loss
+    }
+
+    private func backward(_ layer: TransformerLayer, _ saved: TransformerLayer.Saved, sequences: Int, length: Int) {
+        let count = sequences * length
+        let residual = places.residualGradient
+        if let gradient = layer.feedForward.down.biasGradient { addColumns(of: residual, to: gradient, rows: count) }
+        layer.feedForward.backward(
+            residual, x: saved.feedForwardInput, into: places.branchGradient, saved.feedForward,
+            activatedGradient: places.activatedGradient, projectedGradient: places.projectedGradient, tokens: count,
+            sums: places.sums, compute)
+        layer.feedForwardNorm.backward(
+            places.branchGradient, x: saved.middle, addingTo: residual, rows: count, saved.feedForwardStatistics,
+            sums: places.sums, compute)
+
+        if let gradient = layer.output.biasGradient { addColumns(of: residual, to: gradient, rows: count) }
+        layer.output.backward(residual, x: saved.attended, into: places.branchGradient, rows: count, compute)
+        places.attention.backward(
+            saved.qkv, output: saved.attended, logSums: saved.logSums, outputGradient: places.branchGradient,
+            into: places.qkvGradient, sequences: sequences, length: length, format: plan.attentionCore, compute)
+        finishQKVGradient(layer.qkv, count: count, length: length)
+        layer.qkv.backward(
+            places.qkvGradient, x: saved.attentionInput, into: places.branchGradient, rows: count, compute)
+        layer.attentionNorm.backward(
+            places.branchGradient, x: saved.input, addingTo: residual, rows: count, saved.attentionStatistics,
+            sums: places.sums, compute)
+    }
+
+    /// Undoes the rotation and sums the bias' gradient.
+    private func finishQKVGradient(_ qkv: LinearGroup, count: Int, length: Int) {
+        guard qkv.biasGradient != nil || places.rotary != nil else { return }
+        let kernels = compute.kernels
+        let width = model.attentionWidth
+        let blocks = RowBlocks.count(count)
+        compute.pool.run(blocks) { block, _ in
+            let sums = qkv.biasGradient == nil ? nil : places.sums.clear(block)
+            for row in RowBlocks.rows(of: block, in: count) {
+                let line = places.qkvGradient + row * width
+                places.rotary?.rotateBack(line, position: row % length, kernels)
+                if let sums { kernels.accumulate(line, into: sums, count: width) }
+            }
+        }
+        if let gradient = qkv.biasGradient {
+            places.sums.add(blocks: blocks, count: width, to: gradient, compute)
+        }
+    }
+
+    /// The gradient of a bias of the residual stream.
+    private func addColumns(
+        of x: UnsafePointer<Float>, to gradient: UnsafeMutablePointer<Float>, rows count: Int
+    ) {
+        let width = model.width
+        let blocks = RowBlocks.count(count)
+        compute.pool.run(blocks) { block, _ in
+            let sums = places.sums.clear(block)
+            for row in RowBlocks.rows(of: block, in: count) {
+                compute.kernels.accumulate(x + row * width, into: sums, count: width)
+            }
+        }
+        places.sums.add(blocks: blocks, count: width, to: gradient, compute)
+    }
+
+    /// Threads share the channels, not the tokens: rows of one token are added in order.
+    private func embeddingBackward(_ tokens: UnsafePointer<Int32>, count: Int, length: Int) {
+        let width = model.width
+        let kernels = compute.kernels
+        let table = parameters.gradients + embedding
+        let positions = positions.map { parameters.gradients + $0 }
+        let columns = 64
+        compute.pool.run((width + columns - 1) / columns) { part, _ in
+            let start = part * columns
+            let n = min(columns, width - start)
+            for row in 0..<count {
+                let line = places.residualGradient + row * width + start
+                kernels.accumulate(line, into: table + Int(tokens[row]) * width + start, count: n)
+                if let positions { kernels.accumulate(line, into: positions + row % length * width + start, count: n) }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/// One pre-norm residual block: attention, then feed-forward.
+struct TransformerLayer {
+    var attentionNorm: NormLayer
+    var qkv: LinearGroup
+    var output: LinearGroup
+    var feedForwardNorm: NormLayer
+    var feedForward: FeedForward
+
+    /// What backward needs of forward.
+    struct Saved {
+        /// The residual stream: on entry, and between attention and feed-forward, [tokens, width].
+        let input: UnsafeMutablePointer<Float>
+        let middle: UnsafeMutablePointer<Float>
+        /// Outputs of the norms, [tokens, width].
+        let attentionInput: UnsafeMutablePointer<Float>
+        let feedForwardInput: UnsafeMutablePointer<Float>
+        let attentionStatistics: NormLayer.Statistics
+        let feedForwardStatistics: NormLayer.Statistics
+        /// After biases and rotation, [tokens, attentionWidth].
+        let qkv: UnsafeMutablePointer<Float>
+        /// [sequences, heads, context].
+        let logSums: UnsafeMutablePointer<Float>
+        /// Heads side by side, [tokens, width].
+        let attended: UnsafeMutablePointer<Float>
+        let feedForward: FeedForward.Saved
+
+        init(_ model: ModelConfiguration, tokens: Int, in arena: inout Arena.Layout) {
+            input = arena.reserve(tokens * model.width)
+            middle = arena.reserve(tokens * model.width)
+            attentionInput = arena.reserve(tokens * model.width)
+            feedForwardInput = arena.reserve(tokens * model.width)
+            attentionStatistics = NormLayer.Statistics(rows: tokens, in: &arena)
+            feedForwardStatistics = NormLayer.Statistics(rows: tokens, in: &arena)
+            qkv = arena.reserve(tokens * model.attentionWidth)
+            logSums = arena.reserve(tokens * model.heads)
+            attended = arena.reserve(tokens * model.width)
+            feedForward = FeedForward.Saved(model, tokens: tokens, in: &arena)
+        }
+    }
+
+    init(_ layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan) {
+        attentionNorm = NormLayer(.layer(layer, "attn_norm"), parameters, model)
+        qkv = LinearGroup(
+            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan)
+        output = LinearGroup([.layer(layer, "attn.o")], parameters, plan: plan)
+        feedForwardNorm = NormLayer(.layer(layer, "mlp_norm"), parameters, model)
+        feedForward = FeedForward(layer: layer, parameters, model, plan: plan)
+    }
+
+    mutating func apply(_ plan: PrecisionPlan) {
+        qkv.apply(plan)
+        output.apply(plan)
+        feedForward.up.apply(plan)
+        feedForward.down.apply(plan)
+    }
+}

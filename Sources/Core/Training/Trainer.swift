@@ -1,0 +1,142 @@
+import KernelInterface
+
+/// Model, optimizer and data of one run: everything that a step needs, without concurrency.
+final class Trainer {
+    struct StepResult {
+        var loss: Float
+        var gradientNorm: Float
+        var clippedNorm: Float
+        var learningRate: Double
+
+        var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
+    }
+
+    let configuration: RunConfiguration
+    let corpus: any Corpus
+    let compute: ComputeContext
+    let transformer: Transformer
+    let parameters: Parameters
+    private(set) var step = 0
+    var schedule: LearningRateSchedule
+    var gradientClip: Double
+
+    private let optimizer: AdamW
+    private let sampler: BatchSampler
+    private let generator: TextGenerator?
+    private let prompt: [Int32]
+    private let batch: (arena: Arena, places: (tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>))
+
+    /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
+    init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
+        try configuration.validate()
+        self.configuration = configuration
+        self.corpus = corpus
+        let model = configuration.model
+        let vocabularySize = corpus.vocabularySize
+        prompt = try TextGenerator.tokens(
+            of: configuration.sampling.prompt, isText: corpus.isText, vocabularySize: vocabularySize)
+        try corpus.validate(context: model.context)
+        sampler = BatchSampler(
+            corpus: corpus, seed: configuration.run.seed, batch: configuration.training.batch, context: model.context)
+        compute = try ComputeContext(
+            tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads)
+        transformer = try Transformer(
+            model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
+            plan: PrecisionPlan(uniform: configuration.training.format), compute: compute)
+        parameters = transformer.parameters
+        parameters.initialize(seed: configuration.run.seed, compute: compute)
+        optimizer = try AdamW(parameters, configuration.optimizer, compute: compute)
+        generator =
+            configuration.sampling.tokens > 0
+            ? try TextGenerator(
+                model, vocabularySize: vocabularySize, isText: corpus.isText, format: configuration.training.format,
+                compute: compute) : nil
+        let tokens = configuration.training.batch * model.context
+        batch = try Arena.make { arena in
+            (arena.reserve(tokens, of: Int32.self), arena.reserve(tokens, of: Int32.self))
+        }
+        schedule = LearningRateSchedule(configuration.optimizer, steps: configuration.run.steps)
+        gradientClip = configuration.optimizer.clip
+    }
+
+    /// Tokens of one optimizer step.
+    var tokensPerStep: Int {
+        configuration.training.batch * configuration.training.accumulation * configuration.model.context
+    }
+
+    var memoryBytes: Int { transformer.memoryBytes + optimizer.memoryBytes + batch.arena.bytes }
+
+    /// One optimizer step. If loss or gradient norm is not finite, the parameters stay as they were.
+    ///
+    /// - Throws: `UserError` if the data turn out to be bad.
+    func trainStep() throws -> StepResult {
+        let accumulation = configuration.training.accumulation
+        let sequences = configuration.training.batch
+        let length = configuration.model.context
+        let scale = 1 / Float(tokensPerStep)
+        transformer.clearGradients()
+        var loss = 0.0
+        for microBatch in 0..<accumulation {
+            try sampler.fill(
+                step: step, microBatch: microBatch, tokens: batch.places.tokens, targets: batch.places.targets)
+            loss += transformer.accumulateGradients(
+                batch.places.tokens, targets: batch.places.targets, sequences: sequences, length: length,
+                gradientScale: scale)
+        }
+        let norm = optimizer.gradientNorm()
+        let clipFactor = gradientClip > 0 && Double(norm) > gradientClip ? Float(gradientClip) / norm : 1
+        let result = StepResult(
+            loss: Float(loss / Double(tokensPerStep)), gradientNorm: norm, clippedNorm: norm * clipFactor,
+            learningRate: schedule.rate(after: step))
+        guard result.isFinite else { return result }
+        step += 1
+        optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
+        return result
+    }
+
+    /// Mean cross-entropy over the fixed validation sample, nats per token; nil if cancelled.
+    ///
+    /// - Throws: `UserError` if the data turn out to be bad.
+    func evaluate(isCancelled: () -> Bool = { false }) throws -> Float? {
+        let batches = configuration.evaluation.batches
+        var loss = 0.0
+        for index in 0..<batches {
+            if isCancelled() { return nil }
+            try sampler.fillValidation(
+                batch: index, tokens: batch.places.tokens, targets: batch.places.targets)
+            loss += transformer.loss(
+                batch.places.tokens, targets: batch.places.targets, sequences: configuration.training.batch,
+                length: configuration.model.context)
+        }
+        let tokens = batches * configuration.training.batch * configuration.model.context
+        return Float(loss / Double(tokens))
+    }
+
+    var canSample: Bool { generator != nil }
+
+    /// Text from the model as it is now; nil if sampling is off or was cancelled.
+    func sample(isCancelled: () -> Bool = { false }) -> TextSample? {
+        guard let generator else { return nil }
+        generator.load(parameters)
+        let sampling = configuration.sampling
+        let options = SamplingOptions(
+            tokens: sampling.tokens, temperature: sampling.temperature, topK: sampling.topK,
+            seed: configuration.run.seed)
+        var tokens: [Int32] = []
+        generator.generate(prompt, options, key: UInt64(step)) { token in
+            tokens.append(token)
+            return !isCancelled()
+        }
+        if isCancelled() { return nil }
+        return TextSample(step: step, prompt: configuration.sampling.prompt, text: generator.text(tokens))
+    }
+
+    /// Writes the model to a file, whole or not at all.
+    ///
+    /// - Throws: `UserError` naming the file.
+    func save(to path: String) throws {
+        try Checkpoint.write(
+            parameters, configuration, vocabularySize: corpus.vocabularySize, isText: corpus.isText, step: step,
+            to: path)
+    }
+}

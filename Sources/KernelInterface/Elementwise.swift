@@ -1,0 +1,78 @@
+@inlinable @inline(__always)
+public func addBody(_ x: ReadRow, _ y: ReadRow, _ z: WriteRow, _ count: Int) {
+    forEachStrip(count) { i, n in store(load(x + i, n) + load(y + i, n), z + i, n) }
+}
+
+@inlinable @inline(__always)
+public func axpyBody(_ factor: Float, _ x: ReadRow, _ y: WriteRow, _ count: Int) {
+    forEachStrip(count) { i, n in store(fma(splat(factor), load(x + i, n), load(y + i, n)), y + i, n) }
+}
+
+@inlinable @inline(__always)
+public func scaleBody(_ y: WriteRow, _ factor: Float, _ count: Int) {
+    forEachStrip(count) { i, n in store(load(y + i, n) * splat(factor), y + i, n) }
+}
+
+@inlinable @inline(__always)
+public func fillBody(_ y: WriteRow, _ value: Float, _ count: Int) {
+    forEachStrip(count) { i, n in store(splat(value), y + i, n) }
+}
+
+@inlinable @inline(__always)
+public func roundBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
+    forEachStrip(count) { i, n in store(bf16(load(x + i, n)), y + i, n) }
+}
+
+@inlinable @inline(__always)
+public func dotBody(_ x: ReadRow, _ y: ReadRow, _ count: Int) -> Float {
+    var total = Vector()
+    forEachStrip(count) { i, n in total = fma(load(x + i, n), load(y + i, n), total) }
+    return sum(total)
+}
+
+@inlinable @inline(__always)
+public func expBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
+    forEachStrip(count) { i, n in store(exp(load(x + i, n)), y + i, n) }
+}
+
+@inlinable @inline(__always)
+public func tanhBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
+    forEachStrip(count) { i, n in store(tanh(load(x + i, n)), y + i, n) }
+}
+
+@inlinable @inline(__always)
+public func adamWBody(
+    _ parameters: WriteRow, _ gradients: ReadRow, _ m: WriteRow, _ v: WriteRow, _ count: Int, _ step: AdamWStep,
+    squareRoot: (Vector) -> Vector
+) {
+    let beta1 = splat(step.beta1)
+    let beta2 = splat(step.beta2)
+    let decay = splat(step.decay)
+    let stepSize = splat(step.stepSize)
+    let correction = splat(step.inverseRootCorrection2)
+    let epsilon = splat(step.epsilon)
+    let gradientScale = splat(step.gradientScale)
+    forEachStrip(count) { i, n in
+        let gradient = load(gradients + i, n) * gradientScale
+        let first = fma(beta1, load(m + i, n), (1 - beta1) * gradient)
+        let second = fma(beta2, load(v + i, n), (1 - beta2) * gradient * gradient)
+        let denominator = fma(squareRoot(second), correction, epsilon)
+        let decayed = load(parameters + i, n) * decay
+        store(first, m + i, n)
+        store(second, v + i, n)
+        store(fma(-stepSize, first / denominator, decayed), parameters + i, n)
+    }
+}
+
+/// Rotates by the angles, or back when `direction` is −1.
+@inlinable @inline(__always)
+public func ropeBody(_ x: WriteRow, _ cos: ReadRow, _ sin: ReadRow, _ half: Int, _ direction: Float) {
+    forEachStrip(half) { i, n in
+        let a = load(x + i, n)
+        let b = load(x + half + i, n)
+        let c = load(cos + i, n)
+        let s = load(sin + i, n) * splat(direction)
+        store(fma(a, c, -(b * s)), x + i, n)
+        store(fma(b, c, a * s), x + half + i, n)
+    }
+}

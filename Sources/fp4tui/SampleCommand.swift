@@ -1,0 +1,69 @@
+import ArgumentParser
+import Core
+import Foundation
+
+/// `fp4tui sample`: text from a saved model.
+struct SampleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sample", abstract: "Write text with a trained model.",
+        discussion: """
+            Reads a model that was saved with --save (a safetensors file) and continues a prompt, token by token.
+
+            Example: fp4tui sample model.safetensors --prompt 'ROMEO:' --tokens 300
+            """)
+
+    @Argument(help: ArgumentHelp("The saved model.", valueName: "model"))
+    var model: String
+
+    @Option(
+        help: "The beginning of the text; for token data, token numbers separated by spaces. Default: a line break.")
+    var prompt = ""
+
+    @Option(help: "Tokens to write.")
+    var tokens = 500
+
+    @Option(help: "Divides the logits: below 1 safer, above 1 wilder; 0 takes the most likely token always.")
+    var temperature = 0.8
+
+    @Option(help: "Draw from this many most likely tokens only; 0: from all.")
+    var topK = 0
+
+    @Option(help: "The same seed writes the same text.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Threads; 0: one per core.")
+    var threads = 0
+
+    @Option(help: "Instruction set: auto, portable, avx2 or avx512.")
+    var kernels = "auto"
+
+    func validate() throws {
+        guard tokens >= 0 else { throw ValidationError("--tokens is \(tokens); expected a number from 0 up") }
+        guard temperature.isFinite, temperature >= 0 else {
+            throw ValidationError("--temperature is \(temperature); expected a number from 0 up")
+        }
+        guard topK >= 0 else { throw ValidationError("--top-k is \(topK); expected a number from 0 up") }
+        guard threads >= 0 else { throw ValidationError("--threads is \(threads); expected a number from 0 up") }
+    }
+
+    func run() throws {
+        let checkpoint = try Checkpoint(path: model)
+        let generator = try TextGenerator(checkpoint, threads: threads, kernels: kernels)
+        let options = SamplingOptions(tokens: tokens, temperature: temperature, topK: topK, seed: seed)
+        let output = FileHandle.standardOutput
+        try output.write(contentsOf: Data(prompt.utf8))
+        var isFirst = prompt.isEmpty
+        generator.generate(try generator.tokens(of: prompt), options) { token in
+            let data: Data
+            if checkpoint.isText {
+                data = Data([UInt8(truncatingIfNeeded: token)])
+            } else {
+                data = Data((isFirst ? "\(token)" : " \(token)").utf8)
+            }
+            isFirst = false
+            // A closed pipe ends the text, not the program with an error.
+            return (try? output.write(contentsOf: data)) != nil
+        }
+        try? output.write(contentsOf: Data("\n".utf8))
+    }
+}

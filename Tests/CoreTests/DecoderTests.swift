@@ -1,0 +1,49 @@
+import Testing
+
+@testable import Core
+
+@Suite struct DecoderTests {
+    /// Token by token with kept keys and values, the logits are those of the whole sequence.
+    @Test(arguments: ReferenceModel.names, BlockFormat.allCases)
+    func logitsEqualTheTransformers(_ name: String, _ format: BlockFormat) throws {
+        let reference = try ReferenceModel(name)
+        let transformer = try reference.transformer(format)
+        let decoder = try IncrementalDecoder(
+            reference.model, vocabularySize: reference.vocabularySize, format: format, compute: transformer.compute)
+        decoder.load(transformer.parameters.values)
+        let context = reference.model.context
+        let tokens = Array(try reference.integers("tokens").prefix(context))
+        var expected = [Float](repeating: .nan, count: context * reference.vocabularySize)
+        expected.withUnsafeMutableBufferPointer {
+            transformer.logits(tokens, sequences: 1, length: context, into: $0.baseAddress!)
+        }
+        // BF16 may round a sum that came out in another order to the neighbour.
+        let tolerance: Float = format == .fp32 ? 1e-4 : 0.05
+        for (position, token) in tokens.enumerated() {
+            let logits = decoder.read(token)
+            for index in 0..<reference.vocabularySize {
+                #expect(abs(logits[index] - expected[position * reference.vocabularySize + index]) < tolerance)
+            }
+        }
+    }
+
+    /// Beyond the context, the younger half is read again: the logits are those of that half and what followed.
+    @Test func aFullContextGoesOnWithItsYoungerHalf() throws {
+        let reference = try ReferenceModel("llama")
+        let transformer = try reference.transformer()
+        let decoder = try IncrementalDecoder(
+            reference.model, vocabularySize: reference.vocabularySize, format: .fp32, compute: transformer.compute)
+        decoder.load(transformer.parameters.values)
+        let tokens = try reference.integers("tokens").prefix(13)
+        var last: [Float] = []
+        for token in tokens {
+            last = Array(UnsafeBufferPointer(start: decoder.read(token), count: reference.vocabularySize))
+        }
+        decoder.reset()
+        var expected: [Float] = []
+        for token in tokens[5..<13] {
+            expected = Array(UnsafeBufferPointer(start: decoder.read(token), count: reference.vocabularySize))
+        }
+        #expect(last == expected)
+    }
+}
