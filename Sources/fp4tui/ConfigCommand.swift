@@ -19,11 +19,11 @@ struct ConfigCommand: ParsableCommand {
             \(keys)
             """)
 
-    /// All keys with what they mean, 80 columns wide.
+    /// All keys with what they mean, for a terminal of 80 columns.
     private static var keys: String {
         let width = ConfigurationKey.all.map(\.path.count).max() ?? 0
         return ConfigurationKey.all.map { key in
-            LogFormat.wrapped(key.summary, label: "  " + LogFormat.left(key.path, width) + "  ", columns: 80)
+            LogFormat.wrapped(key.summary, label: "  " + LogFormat.left(key.path, width) + "  ", columns: 79)
         }
         .joined(separator: "\n")
     }

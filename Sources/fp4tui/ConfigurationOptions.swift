@@ -20,7 +20,7 @@ struct ConfigurationOptions: ParsableArguments {
         parsing: .upToNextOption,
         help: ArgumentHelp(
             "Files or directories to train on: text, or uint16 tokens in .bin files. Without it, a built-in "
-                + "synthetic language.", valueName: "path"))
+                + "synthetic language.", valueName: "path ..."))
     var data: [String] = []
 
     @Option(help: ArgumentHelp("Distinct tokens in .bin files.", valueName: "n"))

@@ -31,7 +31,8 @@ struct TrainCommand: AsyncParsableCommand {
               1    the run diverged: loss or gradient norm is not finite
               2    usage: a flag, a key, a file or the terminal cannot be used
               130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
-              The first signal ends the run after the current step (and saves, with --save); a second at once.
+              A signal ends the run after the current step, and the model is saved if --save
+              is given; a second signal ends the program at once.
             """,
         shouldDisplay: false)
 

@@ -25,7 +25,10 @@ import Testing
             ["optimizer.minimum_learning_rate = 1.0", "optimizer.learning_rate = 0.001"]
         ),
         (
-            [("model.width", .integer(65_536)), ("model.layers", .integer(1024)), ("training.batch", .integer(1_000_000))],
+            [
+                ("model.width", .integer(65_536)), ("model.layers", .integer(1024)),
+                ("training.batch", .integer(1_000_000)),
+            ],
             ["model.layers = 1024", "model.width = 65536", "training.batch = 1000000", "16.0 GB"]
         ),
     ]

@@ -20,9 +20,9 @@ extension RunConfiguration {
         var given: [String: ConfigurationAssignment] = [:]
         for assignment in assignments {
             guard ConfigurationKey.named(assignment.path) != nil else {
-                let nearest = EditDistance.nearest(to: assignment.path, among: ConfigurationKey.all.map(\.path))
-                throw UserError(
-                    "\(assignment.origin): there is no key \(assignment.path); the nearest is \(nearest ?? "none")")
+                let known = ConfigurationKey.all.map(\.path) + Set(ConfigurationKey.all.map(\.section)).sorted()
+                let nearest = EditDistance.nearest(to: assignment.path, among: known) ?? "none"
+                throw UserError("\(assignment.origin): there is no key \(assignment.path); the nearest is \(nearest)")
             }
             if let earlier = given[assignment.path] {
                 throw UserError(
