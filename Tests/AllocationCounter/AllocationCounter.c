@@ -1,5 +1,8 @@
 #include "AllocationCounter.h"
 
+// Defines __GLIBC__ where it is the C library.
+#include <limits.h>
+
 #if defined(__linux__) && defined(__GLIBC__)
 
 #include <errno.h>
