@@ -64,7 +64,9 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "KernelTests", dependencies: ["Core"], swiftSettings: strict),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .testTarget(
+            name: "KernelTests", dependencies: ["Core", "KernelInterface", "CAllocationCounter"], swiftSettings: strict),
         .testTarget(
             name: "CoreTests", dependencies: ["Core"], resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(

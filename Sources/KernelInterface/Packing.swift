@@ -8,7 +8,15 @@ public func packBody(
         var first = 0
         var panel = panels
         while first < extent {
-            packTransposing(source + first &* across, across, extent &- first, depth, width, rounds, panel)
+            // Blocks along the depth keep the lines that are being filled in the cache from one group of rows to the next.
+            var start = 0
+            while start < depth {
+                let length = depth &- start < 64 ? depth &- start : 64
+                packTransposing(
+                    source + (first &* across &+ start), across, extent &- first, length, width, rounds,
+                    panel + start &* width)
+                start &+= length
+            }
             first &+= width
             panel += panelStride
         }
@@ -37,7 +45,7 @@ public func packBody(
     }
 }
 
-/// One panel of a source whose depth is contiguous: blocks of 4 rows × 16 are transposed in registers.
+/// A block of a panel whose source has a contiguous depth: blocks of 4 rows × 16 are transposed in registers.
 @inlinable @inline(__always)
 func packTransposing(
     _ source: ReadRow, _ across: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool, _ panel: WriteRow
@@ -109,7 +117,7 @@ func storeColumn(_ column: SIMD4<Float>, _ target: WriteRow, _ lanes: Int) {
     }
 }
 
-/// One panel of a source whose rows are contiguous across the panel.
+/// A block of a panel whose source is contiguous across the panel.
 @inlinable @inline(__always)
 func packCopying(
     _ source: ReadRow, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool, _ panel: WriteRow
@@ -135,7 +143,7 @@ func packCopying(
     }
 }
 
-/// One panel of any source, element by element.
+/// A block of a panel of any source, element by element.
 @inlinable @inline(__always)
 func packGathering(
     _ source: ReadRow, _ across: Int, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool,

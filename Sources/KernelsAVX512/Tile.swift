@@ -4,8 +4,10 @@ import _Builtin_intrinsics.intel
 let kernelTier = KernelTier.avx512
 let registerTileRows = 12
 let registerTileColumns = 32
-/// Depth of a block: one right panel and the left panels that pass by share the first-level cache.
-let depthBlock = 256
+/// With this depth a piece's panels of the left operand stay in the second-level cache, and so does the panel of the right
+/// that passes by. Deeper than the first-level cache would like, but every further block reads and writes C once more,
+/// which costs more.
+let cacheDepth = 1024
 
 @inline(__always)
 func squareRoot(_ x: Vector) -> Vector { _mm512_sqrt_ps(x) }
