@@ -9,7 +9,8 @@ public func multiplyPackedBody(
         _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
     ) -> Void
 ) {
-    withUnsafeTemporaryAllocation(byteCount: tileRows &* tileColumns &* 4, alignment: 64) { memory in
+    var tileMemory = TileMemory()
+    withUnsafeMutableBytes(of: &tileMemory) { memory in
         let scratch = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
         var column = 0
         var rightPanel = right
@@ -48,5 +49,21 @@ func copyCorner(
         from += sourceStride
         to += targetStride
         row &+= 1
+    }
+}
+
+/// Room on the stack for the largest register tile, 12 × 32, where C has less. (The standard library's temporary allocation
+/// goes to the heap beyond 1 KiB.)
+@frozen @usableFromInline
+struct TileMemory {
+    @usableFromInline typealias Eight = (Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector)
+
+    @usableFromInline var vectors: (Eight, Eight, Eight)
+
+    @inlinable @inline(__always)
+    init() {
+        let zero = Vector()
+        let eight = (zero, zero, zero, zero, zero, zero, zero, zero)
+        vectors = (eight, eight, eight)
     }
 }

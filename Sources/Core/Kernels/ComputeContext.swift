@@ -156,7 +156,7 @@ public final class ComputeContext {
         _ left: PackedMatrix, _ right: PackedMatrix, _ block: BlockGrid.Block, depth: Int, into c: WriteRow,
         rowStride: Int, accumulate: Bool
     ) {
-        let exact = left.layout.format == .bf16 && right.layout.format == .bf16
+        let exact = left.layout.roundsToBF16 && right.layout.roundsToBF16
         let corner = c + block.row * rowStride + block.column
         var start = 0
         // Also once for a depth of zero, which must clear C.
@@ -185,7 +185,7 @@ public final class ComputeContext {
             kernels.pack(
                 view.base + row * view.rowStride + start * view.columnStride, across: view.rowStride,
                 along: view.columnStride, extent: extent, depth: length, width: layout.panelWidth,
-                bf16: layout.format == .bf16, into: packed.panel(first, start: start),
+                bf16: layout.roundsToBF16, into: packed.panel(first, start: start),
                 panelStride: layout.panelStride(start))
             start += length
         }

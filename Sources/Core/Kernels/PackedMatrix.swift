@@ -33,6 +33,14 @@ public struct PackedLayout: Hashable, Sendable {
     /// Bytes of the packed operand.
     public var byteCount: Int { panels * panelWidth * depth * 4 }
 
+    // A switch, since comparing enums with raw values allocates in a debug build.
+    var roundsToBF16: Bool {
+        switch format {
+        case .bf16: true
+        case .fp32: false
+        }
+    }
+
     /// Depth of the block that begins at `start`.
     func blockDepth(_ start: Int) -> Int { min(depthBlock, depth - start) }
 
