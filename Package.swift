@@ -14,7 +14,8 @@ func kernelSettings(_ features: [String]) -> [SwiftSetting] {
 }
 
 var kernelModules: [Target] = [
-    .target(name: "KernelInterface", swiftSettings: kernelSettings([])),
+    .target(name: "CProcessor"),
+    .target(name: "KernelInterface", dependencies: ["CProcessor"], swiftSettings: kernelSettings([])),
     .target(name: "KernelsPortable", dependencies: ["KernelInterface"], swiftSettings: kernelSettings([])),
 ]
 #if arch(x86_64)
@@ -41,10 +42,9 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: kernelModules + [
-        .target(name: "CProcessor"),
         .target(
             name: "Core",
-            dependencies: ["CProcessor"] + kernelModules.map { .target(name: $0.name) },
+            dependencies: kernelModules.map { .target(name: $0.name) },
             swiftSettings: strict),
         .target(
             name: "Themes", path: "themes",

@@ -1,7 +1,9 @@
+public import CProcessor
+
 /// The loops around a register tile: see `KernelTable.multiplyPacked`. One panel of the right operand is used for
 /// all panels of the left before the next one follows.
 /// - Parameter tile: C[tileRows, tileColumns] (+)= left panel · right panel over a depth.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func multiplyPackedBody(
     left: ReadRow, leftPanelStride: Int, right: ReadRow, rightPanelStride: Int, rows: Int, columns: Int, depth: Int,
     into c: WriteRow, rowStride: Int, accumulate: Bool, tileRows: Int, tileColumns: Int,
@@ -25,6 +27,9 @@ public func multiplyPackedBody(
                 if !whole && accumulate {
                     copyCorner(corner, rowStride, scratch, tileColumns, validRows, validColumns)
                 }
+                if validRows == tileRows {
+                    prefetchCorner(corner + tileRows &* rowStride, rowStride, tileRows, tileColumns)
+                }
                 tile(
                     depth, leftPanel, rightPanel, whole ? corner : scratch, whole ? rowStride : tileColumns, accumulate)
                 if !whole { copyCorner(scratch, tileColumns, corner, rowStride, validRows, validColumns) }
@@ -37,7 +42,20 @@ public func multiplyPackedBody(
     }
 }
 
-@inlinable @inline(__always)
+/// The part of C that the next tile reads or writes.
+@inlinable @inline(always)
+func prefetchCorner(_ corner: ReadRow, _ rowStride: Int, _ rows: Int, _ columns: Int) {
+    var line = corner
+    var row = 0
+    while row < rows {
+        processor_prefetch(line)
+        processor_prefetch(line + (columns &- 1))
+        line += rowStride
+        row &+= 1
+    }
+}
+
+@inlinable @inline(always)
 func copyCorner(
     _ source: ReadRow, _ sourceStride: Int, _ target: WriteRow, _ targetStride: Int, _ rows: Int, _ columns: Int
 ) {
@@ -60,7 +78,7 @@ struct TileMemory {
 
     @usableFromInline var vectors: (Eight, Eight, Eight)
 
-    @inlinable @inline(__always)
+    @inlinable @inline(always)
     init() {
         let zero = Vector()
         let eight = (zero, zero, zero, zero, zero, zero, zero, zero)

@@ -9,13 +9,13 @@ let registerTileColumns = 16
 /// which costs more.
 let cacheDepth = 512
 
-@inline(__always)
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector {
     Vector(lowHalf: _mm256_sqrt_ps(x.lowHalf), highHalf: _mm256_sqrt_ps(x.highHalf))
 }
 
 /// 6 × 16: 12 accumulators, two vectors of the right panel and one broadcast of the left fill 15 of 16 registers.
-@inline(__always)
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {
@@ -94,7 +94,7 @@ func multiplyTile(
 }
 
 /// A fused multiply-add is as fast as a multiplication: there is nothing to gain from exact products.
-@inline(__always)
+@inline(always)
 func multiplyExactTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

@@ -9,11 +9,11 @@ let registerTileColumns = 32
 /// which costs more.
 let cacheDepth = 1024
 
-@inline(__always)
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector { _mm512_sqrt_ps(x) }
 
 /// 12 × 32: 24 accumulators, two vectors of the right panel and one broadcast of the left fill 27 of 32 registers.
-@inline(__always)
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {
@@ -152,7 +152,7 @@ func multiplyTile(
 }
 
 /// A fused multiply-add is as fast as a multiplication: there is nothing to gain from exact products.
-@inline(__always)
+@inline(always)
 func multiplyExactTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

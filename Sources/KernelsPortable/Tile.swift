@@ -8,11 +8,11 @@ let registerTileColumns = 8
 /// which costs more.
 let cacheDepth = 256
 
-@inline(__always)
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector { x.squareRoot() }
 
 /// 4 × 8 with fused multiply-adds, which cost a library call each on a processor or in a build without them.
-@inline(__always)
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {
@@ -71,7 +71,7 @@ func multiplyTile(
 }
 
 /// 4 × 8 with a multiplication and an addition for each product: right when the products are exact.
-@inline(__always)
+@inline(always)
 func multiplyExactTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

@@ -95,9 +95,9 @@ public final class ComputeContext {
         }
     }
 
-    /// About 64 KiB a piece.
+    /// About 64 KiB a piece, but a few panels at least: where rows are contiguous they share cache lines.
     private func panelsPerPiece(_ layout: PackedLayout) -> Int {
-        max(1, 64 * 1024 / max(1, layout.panelWidth * layout.depth * 4))
+        max(4, 64 * 1024 / max(1, layout.panelWidth * layout.depth * 4))
     }
 
     private func pieces(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
