@@ -14,7 +14,8 @@ func kernelSettings(_ features: [String]) -> [SwiftSetting] {
 }
 
 var kernelModules: [Target] = [
-    .target(name: "KernelInterface", swiftSettings: kernelSettings([])),
+    .target(name: "CProcessor"),
+    .target(name: "KernelInterface", dependencies: ["CProcessor"], swiftSettings: kernelSettings([])),
     .target(name: "KernelsPortable", dependencies: ["KernelInterface"], swiftSettings: kernelSettings([])),
 ]
 #if arch(x86_64)
@@ -41,10 +42,9 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: kernelModules + [
-        .target(name: "CProcessor"),
         .target(
             name: "Core",
-            dependencies: ["CProcessor"] + kernelModules.map { .target(name: $0.name) },
+            dependencies: kernelModules.map { .target(name: $0.name) },
             swiftSettings: strict),
         .target(
             name: "Themes", path: "themes",
@@ -64,11 +64,12 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
-        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-        .testTarget(name: "KernelTests", dependencies: ["Core"], swiftSettings: strict),
+        .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
         .testTarget(
-            name: "CoreTests", dependencies: ["Core", "AllocationCounter"], exclude: ["Reference"], resources: [.copy("Fixtures")],
-            swiftSettings: strict),
+            name: "KernelTests", dependencies: ["Core", "KernelInterface", "CAllocationCounter"], swiftSettings: strict),
+        .testTarget(
+            name: "CoreTests", dependencies: ["Core", "KernelInterface", "CAllocationCounter"],
+            exclude: ["Reference"], resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "DashboardTests", dependencies: ["Dashboard", "Core"], exclude: ["Snapshots"],
             swiftSettings: strict),

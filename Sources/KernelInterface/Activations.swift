@@ -1,5 +1,5 @@
 /// x · σ(2u) with u = √(2/π)(x + 0.044715 x³): the same as 0.5 x (1 + tanh u), without its cancellation.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func gelu(_ x: Vector) -> Vector {
     // From −20 down the result is zero; the limit keeps −∞ from turning into NaN.
     let limited = x.replacing(with: splat(-20), where: x .< splat(-20))
@@ -7,7 +7,7 @@ public func gelu(_ x: Vector) -> Vector {
     return limited / (exp(limited * inner) + 1)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func geluDerivative(_ x: Vector) -> Vector {
     // Beyond ±10 the derivative is 0 or 1 to all digits.
     let limited = limit(x, -10, 10)
@@ -19,17 +19,17 @@ public func geluDerivative(_ x: Vector) -> Vector {
     return fma(limited * sigmoid * (power * sigmoid), slope, sigmoid)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func geluBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(gelu(load(x + i, n)), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func geluBackwardBody(_ x: ReadRow, _ dy: ReadRow, _ dx: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(load(dy + i, n) * geluDerivative(load(x + i, n)), dx + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func swigluBody(_ gate: ReadRow, _ up: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in
         // From −110 down SiLU is zero; the limit keeps −∞ from turning into NaN.
@@ -39,7 +39,7 @@ public func swigluBody(_ gate: ReadRow, _ up: ReadRow, _ y: WriteRow, _ count: I
     }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func swigluBackwardBody(
     _ gate: ReadRow, _ up: ReadRow, _ dy: ReadRow, _ dGate: WriteRow, _ dUp: WriteRow, _ count: Int
 ) {

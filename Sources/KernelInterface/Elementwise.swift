@@ -1,46 +1,46 @@
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func addBody(_ x: ReadRow, _ y: ReadRow, _ z: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(load(x + i, n) + load(y + i, n), z + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func axpyBody(_ factor: Float, _ x: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(fma(splat(factor), load(x + i, n), load(y + i, n)), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func scaleBody(_ y: WriteRow, _ factor: Float, _ count: Int) {
     forEachStrip(count) { i, n in store(load(y + i, n) * splat(factor), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func fillBody(_ y: WriteRow, _ value: Float, _ count: Int) {
     forEachStrip(count) { i, n in store(splat(value), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func roundBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(bf16(load(x + i, n)), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func dotBody(_ x: ReadRow, _ y: ReadRow, _ count: Int) -> Float {
     var total = Vector()
     forEachStrip(count) { i, n in total = fma(load(x + i, n), load(y + i, n), total) }
     return sum(total)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func expBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(exp(load(x + i, n)), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func tanhBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(tanh(load(x + i, n)), y + i, n) }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func adamWBody(
     _ parameters: WriteRow, _ gradients: ReadRow, _ m: WriteRow, _ v: WriteRow, _ count: Int, _ step: AdamWStep,
     squareRoot: (Vector) -> Vector
@@ -65,7 +65,7 @@ public func adamWBody(
 }
 
 /// Rotates by the angles, or back when `direction` is −1.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func ropeBody(_ x: WriteRow, _ cos: ReadRow, _ sin: ReadRow, _ half: Int, _ direction: Float) {
     forEachStrip(half) { i, n in
         let a = load(x + i, n)

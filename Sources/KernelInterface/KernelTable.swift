@@ -102,6 +102,8 @@ public protocol KernelTable: Sendable {
     var tileRows: Int { get }
     /// Columns of the register tile: the width of a panel of the right operand.
     var tileColumns: Int { get }
+    /// The depth of one call of `multiplyPacked` that suits the caches.
+    var depthBlock: Int { get }
     /// Packs an operand into panels. Element (i, k) of the operand, where i runs over rows of a left and columns of a right
     /// operand and k is the reduction axis, is read at source[i · across + k · along] and lies, packed, in panel i / width
     /// at [k · width + i % width]. The last panel is filled up with zeros.

@@ -1,4 +1,4 @@
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func layerNormBody(
     _ x: ReadRow, _ gain: ReadRow, _ bias: ReadRow?, _ y: WriteRow, _ count: Int, _ epsilon: Float
 ) -> (mean: Float, rstd: Float) {
@@ -27,7 +27,7 @@ public func layerNormBody(
     return (mean, rstd)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func layerNormBackwardBody(
     _ x: ReadRow, _ gain: ReadRow, _ dy: ReadRow, _ mean: Float, _ rstd: Float, _ dx: WriteRow, _ dGain: WriteRow,
     _ dBias: WriteRow?, _ count: Int
@@ -55,7 +55,7 @@ public func layerNormBackwardBody(
     }
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func rmsNormBody(_ x: ReadRow, _ gain: ReadRow, _ y: WriteRow, _ count: Int, _ epsilon: Float) -> Float {
     if count == 0 { return 0 }
     let rstd = 1 / fma(dotBody(x, x, count), 1 / Float(count), epsilon).squareRoot()
@@ -63,7 +63,7 @@ public func rmsNormBody(_ x: ReadRow, _ gain: ReadRow, _ y: WriteRow, _ count: I
     return rstd
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func rmsNormBackwardBody(
     _ x: ReadRow, _ gain: ReadRow, _ dy: ReadRow, _ rstd: Float, _ dx: WriteRow, _ dGain: WriteRow, _ count: Int
 ) {

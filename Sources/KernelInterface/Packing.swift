@@ -1,5 +1,7 @@
+public import CProcessor
+
 /// Packs panels of `width` rows: see `KernelTable.pack`. `width` is even.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func packBody(
     _ source: ReadRow, _ across: Int, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool,
     _ panels: WriteRow, _ panelStride: Int
@@ -8,7 +10,18 @@ public func packBody(
         var first = 0
         var panel = panels
         while first < extent {
-            packTransposing(source + first &* across, across, extent &- first, depth, width, rounds, panel)
+            // Blocks along the depth keep the lines that are being filled in the cache from one group of rows to the next.
+            var start = 0
+            while start < depth {
+                let length = depth &- start < 64 ? depth &- start : 64
+                let block = source + (first &* across &+ start)
+                // What comes next: the same rows further on, or the next panel's first block.
+                let isLast = start &+ length >= depth
+                let ahead = isLast ? (width &* across &- start) : length
+                packTransposing(
+                    block, across, ahead, extent &- first, length, width, rounds, panel + start &* width)
+                start &+= length
+            }
             first &+= width
             panel += panelStride
         }
@@ -37,10 +50,11 @@ public func packBody(
     }
 }
 
-/// One panel of a source whose depth is contiguous: blocks of 4 rows × 16 are transposed in registers.
-@inlinable @inline(__always)
+/// A block of a panel whose source has a contiguous depth: blocks of 4 rows × 16 are transposed in registers.
+@inlinable @inline(always)
 func packTransposing(
-    _ source: ReadRow, _ across: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool, _ panel: WriteRow
+    _ source: ReadRow, _ across: Int, _ ahead: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool,
+    _ panel: WriteRow
 ) {
     var row = 0
     while row < width {
@@ -49,6 +63,11 @@ func packTransposing(
         let lanes = width &- row < 4 ? 2 : 4
         var k = 0
         while k &+ 16 <= depth {
+            let next = p + (k &+ ahead)
+            processor_prefetch(next)
+            processor_prefetch(next + across)
+            processor_prefetch(next + 2 &* across)
+            processor_prefetch(next + 3 &* across)
             var a = valid > 0 ? load(p + k, 16) : Vector()
             var b = valid > 1 ? load(p + across + k, 16) : Vector()
             var c = valid > 2 && lanes == 4 ? load(p + 2 &* across + k, 16) : Vector()
@@ -88,7 +107,7 @@ func packTransposing(
 }
 
 /// Transposes four rows of four and writes the columns, or the first two elements of each.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 func storeQuarter(
     _ a: SIMD4<Float>, _ b: SIMD4<Float>, _ c: SIMD4<Float>, _ d: SIMD4<Float>, _ target: WriteRow, _ width: Int,
     _ lanes: Int
@@ -99,7 +118,7 @@ func storeQuarter(
     storeColumn(SIMD4(a.w, b.w, c.w, d.w), target + 3 &* width, lanes)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 func storeColumn(_ column: SIMD4<Float>, _ target: WriteRow, _ lanes: Int) {
     let raw = UnsafeMutableRawPointer(target)
     if lanes == 4 {
@@ -109,8 +128,8 @@ func storeColumn(_ column: SIMD4<Float>, _ target: WriteRow, _ lanes: Int) {
     }
 }
 
-/// One panel of a source whose rows are contiguous across the panel.
-@inlinable @inline(__always)
+/// A block of a panel whose source is contiguous across the panel.
+@inlinable @inline(always)
 func packCopying(
     _ source: ReadRow, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool, _ panel: WriteRow
 ) {
@@ -123,6 +142,8 @@ func packCopying(
     var k = 0
     while k < depth {
         var column = 0
+        processor_prefetch(from + 16 &* along)
+        processor_prefetch(from + (16 &* along &+ width &- 1))
         while column < width {
             let length = width &- column < 16 ? width &- column : 16
             let x = load(from + column, length)
@@ -135,8 +156,8 @@ func packCopying(
     }
 }
 
-/// One panel of any source, element by element.
-@inlinable @inline(__always)
+/// A block of a panel of any source, element by element.
+@inlinable @inline(always)
 func packGathering(
     _ source: ReadRow, _ across: Int, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ rounds: Bool,
     _ panel: WriteRow

@@ -1,5 +1,5 @@
 /// The largest of scale · s.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func largestScaled(_ s: ReadRow, _ scale: Float, _ count: Int) -> Float {
     var top = splat(-Float.infinity)
     forEachStrip(count) { i, n in
@@ -8,7 +8,7 @@ public func largestScaled(_ s: ReadRow, _ scale: Float, _ count: Int) -> Float {
     return largest(top)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func softmaxBody(_ s: WriteRow, _ scale: Float, _ count: Int) -> Float {
     if count == 0 { return -Float.infinity }
     let top = largestScaled(s, scale, count)
@@ -23,7 +23,7 @@ public func softmaxBody(_ s: WriteRow, _ scale: Float, _ count: Int) -> Float {
     return top + naturalLogarithm(denominator)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func softmaxBackwardBody(
     _ s: WriteRow, _ dP: WriteRow, _ logSumExp: Float, _ delta: Float, _ scale: Float, _ count: Int
 ) {
@@ -35,7 +35,7 @@ public func softmaxBackwardBody(
 }
 
 /// The sum of 0 · logit, `poison`, makes the loss NaN when a logit is not finite, −∞ included.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func crossEntropyBody(_ logits: WriteRow, _ target: Int, _ gradientScale: Float, _ count: Int) -> Float {
     let targetLogit = logits[target]
     let top = largestScaled(logits, 1, count)
@@ -54,7 +54,7 @@ public func crossEntropyBody(_ logits: WriteRow, _ target: Int, _ gradientScale:
     return (top - targetLogit) + naturalLogarithm(denominator) + sum(poison)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func crossEntropyLossBody(_ logits: ReadRow, _ target: Int, _ count: Int) -> Float {
     let top = largestScaled(logits, 1, count)
     var total = Vector()

@@ -6,18 +6,18 @@
 public typealias Vector = SIMD16<Float>
 public typealias IntVector = SIMD16<Int32>
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func splat(_ x: Float) -> Vector { Vector(repeating: x) }
 
 /// a · b + c, rounded once.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func fma(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { c.addingProduct(a, b) }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func fma(_ a: Float, _ b: Float, _ c: Float) -> Float { c.addingProduct(a, b) }
 
 /// Calls the body for the strips of 0..<count: of 16 elements, and one shorter strip at the end.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func forEachStrip(_ count: Int, _ body: (_ offset: Int, _ length: Int) -> Void) {
     var offset = 0
     while offset &+ 16 <= count {
@@ -28,7 +28,7 @@ public func forEachStrip(_ count: Int, _ body: (_ offset: Int, _ length: Int) ->
 }
 
 /// The first `length` elements, and `filler` in the other lanes.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func load(_ p: ReadRow, _ length: Int, filler: Float = 0) -> Vector {
     let source = UnsafeRawPointer(p)
     if length == 16 { return source.loadUnaligned(as: Vector.self) }
@@ -58,7 +58,7 @@ public func load(_ p: ReadRow, _ length: Int, filler: Float = 0) -> Vector {
 }
 
 /// Writes the first `length` lanes.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func store(_ vector: Vector, _ p: WriteRow, _ length: Int) {
     let destination = UnsafeMutableRawPointer(p)
     if length == 16 {
@@ -90,7 +90,7 @@ public func store(_ vector: Vector, _ p: WriteRow, _ length: Int) {
 }
 
 /// The filler in the lanes from `length` on.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func keep(_ vector: Vector, _ length: Int, filler: Float = 0) -> Vector {
     if length == 16 { return vector }
     let lanes = IntVector(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -98,7 +98,7 @@ public func keep(_ vector: Vector, _ length: Int, filler: Float = 0) -> Vector {
 }
 
 /// The lanes added pairwise in a fixed order: i with i + 8, then i + 4, i + 2, i + 1.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func sum(_ vector: Vector) -> Float {
     let eight = vector.lowHalf + vector.highHalf
     let four = eight.lowHalf + eight.highHalf
@@ -107,18 +107,18 @@ public func sum(_ vector: Vector) -> Float {
 }
 
 /// The larger of both in every lane; `a` where `b` is NaN.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func maximum(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .> a) }
 
 /// x limited to low...high; NaN stays NaN.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func limit(_ x: Vector, _ low: Float, _ high: Float) -> Vector {
     let below = x.replacing(with: splat(low), where: x .< splat(low))
     return below.replacing(with: splat(high), where: below .> splat(high))
 }
 
 /// The largest lane; lanes that are NaN may be ignored.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func largest(_ vector: Vector) -> Float {
     let eight = vector.lowHalf.replacing(with: vector.highHalf, where: vector.highHalf .> vector.lowHalf)
     let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
@@ -127,7 +127,7 @@ public func largest(_ vector: Vector) -> Float {
 }
 
 /// To nearest bfloat16, ties to even; NaN stays NaN.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func bf16(_ x: Vector) -> Vector {
     let bits = unsafeBitCast(x, to: SIMD16<UInt32>.self)
     let rounded = (bits &+ 0x7FFF &+ ((bits &>> 16) & 1)) & 0xFFFF_0000
@@ -136,7 +136,7 @@ public func bf16(_ x: Vector) -> Vector {
     return unsafeBitCast(rounded.replacing(with: quiet, where: x .!= x), to: Vector.self)
 }
 
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func bf16(_ x: Float) -> Float {
     let bits = x.bitPattern
     if x != x { return Float(bitPattern: (bits | 0x40_0000) & 0xFFFF_0000) }
@@ -145,7 +145,7 @@ public func bf16(_ x: Float) -> Float {
 
 /// eˣ to about one unit in the last place: 2ⁿ · p(r) with n = round(x / ln 2), |r| ≤ ln 2 / 2 and p the minimax
 /// polynomial of Cephes' expf. Overflows to infinity, underflows through the subnormals to zero.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func exp(_ x: Vector) -> Vector {
     let limited = limit(x, -104, 89)
     // Adding 1.5 · 2²³ leaves the nearest integer in the low bits.
@@ -168,7 +168,7 @@ public func exp(_ x: Vector) -> Vector {
 }
 
 /// tanh x: Cephes' odd polynomial near zero, 1 − 2 / (e²ˣ + 1) elsewhere.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func tanh(_ x: Vector) -> Vector {
     let square = x * x
     var p = fma(splat(-5.704_988_7e-3), square, splat(2.063_908_9e-2))
@@ -182,7 +182,7 @@ public func tanh(_ x: Vector) -> Vector {
 
 /// Natural logarithm of a positive number to about one unit in the last place, after Cephes' logf. ln 0 = −∞; infinity
 /// and NaN are returned as they are, and so is NaN for a negative number.
-@inlinable @inline(__always)
+@inlinable @inline(always)
 public func naturalLogarithm(_ x: Float) -> Float {
     if x != x || x == Float.infinity { return x }
     if x < 0 { return Float.nan }

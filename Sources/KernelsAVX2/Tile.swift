@@ -4,16 +4,18 @@ import _Builtin_intrinsics.intel
 let kernelTier = KernelTier.avx2
 let registerTileRows = 6
 let registerTileColumns = 16
-/// Depth of a block: one right panel and the left panels that pass by share the first-level cache.
-let depthBlock = 256
+/// With this depth a piece's panels of the left operand stay in the second-level cache, and so does the panel of the right
+/// that passes by. Deeper than the first-level cache would like, but every further block reads and writes C once more,
+/// which costs more.
+let cacheDepth = 512
 
-@inline(__always)
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector {
     Vector(lowHalf: _mm256_sqrt_ps(x.lowHalf), highHalf: _mm256_sqrt_ps(x.highHalf))
 }
 
 /// 6 × 16: 12 accumulators, two vectors of the right panel and one broadcast of the left fill 15 of 16 registers.
-@inline(__always)
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {
@@ -92,7 +94,7 @@ func multiplyTile(
 }
 
 /// A fused multiply-add is as fast as a multiplication: there is nothing to gain from exact products.
-@inline(__always)
+@inline(always)
 func multiplyExactTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

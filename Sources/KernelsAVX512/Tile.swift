@@ -4,14 +4,16 @@ import _Builtin_intrinsics.intel
 let kernelTier = KernelTier.avx512
 let registerTileRows = 12
 let registerTileColumns = 32
-/// Depth of a block: one right panel and the left panels that pass by share the first-level cache.
-let depthBlock = 256
+/// With this depth a piece's panels of the left operand stay in the second-level cache, and so does the panel of the right
+/// that passes by. Deeper than the first-level cache would like, but every further block reads and writes C once more,
+/// which costs more.
+let cacheDepth = 1024
 
-@inline(__always)
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector { _mm512_sqrt_ps(x) }
 
 /// 12 × 32: 24 accumulators, two vectors of the right panel and one broadcast of the left fill 27 of 32 registers.
-@inline(__always)
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {
@@ -150,7 +152,7 @@ func multiplyTile(
 }
 
 /// A fused multiply-add is as fast as a multiplication: there is nothing to gain from exact products.
-@inline(__always)
+@inline(always)
 func multiplyExactTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

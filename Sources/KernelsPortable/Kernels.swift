@@ -94,6 +94,8 @@ public struct Kernels: KernelTable {
 
     public var tileColumns: Int { registerTileColumns }
 
+    public var depthBlock: Int { cacheDepth }
+
     public func pack(
         _ source: ReadRow, across: Int, along: Int, extent: Int, depth: Int, width: Int, bf16: Bool,
         into panels: WriteRow, panelStride: Int
@@ -114,13 +116,13 @@ public struct Kernels: KernelTable {
             multiplyPackedBody(
                 left: left, leftPanelStride: leftPanelStride, right: right, rightPanelStride: rightPanelStride,
                 rows: rows, columns: columns, depth: depth, into: c, rowStride: rowStride, accumulate: accumulate,
-                tileRows: registerTileRows, tileColumns: registerTileColumns, depthBlock: depthBlock,
+                tileRows: registerTileRows, tileColumns: registerTileColumns,
                 tile: multiplyExactTile)
         } else {
             multiplyPackedBody(
                 left: left, leftPanelStride: leftPanelStride, right: right, rightPanelStride: rightPanelStride,
                 rows: rows, columns: columns, depth: depth, into: c, rowStride: rowStride, accumulate: accumulate,
-                tileRows: registerTileRows, tileColumns: registerTileColumns, depthBlock: depthBlock,
+                tileRows: registerTileRows, tileColumns: registerTileColumns,
                 tile: multiplyTile)
         }
     }

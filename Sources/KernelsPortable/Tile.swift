@@ -3,14 +3,16 @@ import KernelInterface
 let kernelTier = KernelTier.portable
 let registerTileRows = 4
 let registerTileColumns = 8
-/// Depth of a block: one right panel and the left panels that pass by share the first-level cache.
-let depthBlock = 256
+/// With this depth a piece's panels of the left operand stay in the second-level cache, and so does the panel of the right
+/// that passes by. Deeper than the first-level cache would like, but every further block reads and writes C once more,
+/// which costs more.
+let cacheDepth = 256
 
-@inline(__always)
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector { x.squareRoot() }
 
 /// 4 × 8 with fused multiply-adds, which cost a library call each on a processor or in a build without them.
-@inline(__always)
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {
@@ -69,7 +71,7 @@ func multiplyTile(
 }
 
 /// 4 × 8 with a multiplication and an addition for each product: right when the products are exact.
-@inline(__always)
+@inline(always)
 func multiplyExactTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

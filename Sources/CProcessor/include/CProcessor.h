@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-/// What Swift cannot ask the processor by itself: XGETBV, which tells whether the operating system saves the wide
-/// registers, is a compiler builtin that Swift does not import.
+/// What Swift cannot tell the processor or ask it: these are compiler builtins, which Swift does not import. (XGETBV tells
+/// whether the operating system saves the wide registers.)
 
 /// AVX2 and FMA, usable in this process.
 bool processor_has_avx2(void);
@@ -20,5 +20,11 @@ static inline void processor_spin_hint(void) {
     __asm__ volatile("yield");
 #endif
 }
+
+/// Fetches the cache line at an address that will be needed soon. Any address is allowed.
+static inline void processor_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+/// The same into the second-level cache, for what will be needed a little later.
+static inline void processor_prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
 
 #endif

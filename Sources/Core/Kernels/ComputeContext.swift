@@ -79,12 +79,7 @@ public final class ComputeContext {
             rows: m, columns: n, depth: depth, tileRows: kernels.tileRows, tileColumns: kernels.tileColumns,
             lanes: pool.lanes)
         run(blocks.count, isSmall: m * n * depth < ComputeContext.smallProduct) { index, _ in
-            let block = blocks[index]
-            multiplyPacked(
-                PackedMatrix(a.layout, in: a.panel(block.row / kernels.tileRows)),
-                PackedMatrix(b.layout, in: b.panel(block.column / kernels.tileColumns)), rows: block.rows,
-                columns: block.columns, depth: depth, into: c + block.row * rowStride + block.column,
-                rowStride: rowStride, accumulate: accumulate)
+            multiply(a, b, blocks[index], depth: depth, into: c, rowStride: rowStride, accumulate: accumulate)
         }
     }
 
@@ -100,8 +95,10 @@ public final class ComputeContext {
         }
     }
 
-    /// About 64 KiB a piece.
-    private func panelsPerPiece(_ layout: PackedLayout) -> Int { max(1, 64 * 1024 / max(1, layout.panelBytes)) }
+    /// About 64 KiB a piece, but a few panels at least: where rows are contiguous they share cache lines.
+    private func panelsPerPiece(_ layout: PackedLayout) -> Int {
+        max(4, 64 * 1024 / max(1, layout.panelWidth * layout.depth * 4))
+    }
 
     private func pieces(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
 
@@ -109,12 +106,16 @@ public final class ComputeContext {
 
     /// The layout of a left operand, rows × depth.
     public func leftLayout(rows: Int, depth: Int, format: BlockFormat) -> PackedLayout {
-        PackedLayout(side: .left, format: format, extent: rows, depth: depth, panelWidth: kernels.tileRows)
+        PackedLayout(
+            side: .left, format: format, extent: rows, depth: depth, panelWidth: kernels.tileRows,
+            depthBlock: kernels.depthBlock)
     }
 
     /// The layout of a right operand, depth × columns.
     public func rightLayout(columns: Int, depth: Int, format: BlockFormat) -> PackedLayout {
-        PackedLayout(side: .right, format: format, extent: columns, depth: depth, panelWidth: kernels.tileColumns)
+        PackedLayout(
+            side: .right, format: format, extent: columns, depth: depth, panelWidth: kernels.tileColumns,
+            depthBlock: kernels.depthBlock)
     }
 
     /// Packs a left operand (rows × depth) into memory of the caller's, serially.
@@ -145,35 +146,61 @@ public final class ComputeContext {
         precondition(left.layout.side == .left && right.layout.side == .right)
         precondition(rows <= left.layout.extent && columns <= right.layout.extent)
         precondition(depth <= left.layout.depth && depth <= right.layout.depth)
-        kernels.multiplyPacked(
-            left: left.storage.floats, leftPanelStride: left.panelStride, right: right.storage.floats,
-            rightPanelStride: right.panelStride, rows: rows, columns: columns, depth: depth, into: c,
-            rowStride: rowStride, accumulate: accumulate,
-            exactProducts: left.layout.format == .bf16 && right.layout.format == .bf16)
+        let block = BlockGrid.Block(row: 0, column: 0, rows: rows, columns: columns)
+        multiply(left, right, block, depth: depth, into: c, rowStride: rowStride, accumulate: accumulate)
+    }
+
+    /// One block of C over the whole depth. From one block of the depth to the next C carries the sum on, which leaves the
+    /// chain of additions as it is.
+    private func multiply(
+        _ left: PackedMatrix, _ right: PackedMatrix, _ block: BlockGrid.Block, depth: Int, into c: WriteRow,
+        rowStride: Int, accumulate: Bool
+    ) {
+        let exact = left.layout.roundsToBF16 && right.layout.roundsToBF16
+        let corner = c + block.row * rowStride + block.column
+        var start = 0
+        // Also once for a depth of zero, which must clear C.
+        repeat {
+            let length = min(left.layout.depthBlock, depth - start)
+            kernels.multiplyPacked(
+                left: left.panel(block.row / kernels.tileRows, start: start),
+                leftPanelStride: left.layout.panelStride(start),
+                right: right.panel(block.column / kernels.tileColumns, start: start),
+                rightPanelStride: right.layout.panelStride(start), rows: block.rows, columns: block.columns,
+                depth: length, into: corner, rowStride: rowStride, accumulate: accumulate || start > 0,
+                exactProducts: exact)
+            start += length
+        } while start < depth
     }
 
     /// Packs some panels of an operand given with its reduction axis as columns.
     private func packPanels(_ view: MatrixView, into packed: PackedMatrix, _ first: Int, _ count: Int) {
         let layout = packed.layout
-        let start = first * layout.panelWidth
-        let extent = min(layout.extent - start, count * layout.panelWidth)
-        if extent <= 0 || layout.depth == 0 { return }
-        kernels.pack(
-            view.base + start * view.rowStride, across: view.rowStride, along: view.columnStride, extent: extent,
-            depth: layout.depth, width: layout.panelWidth, bf16: layout.format == .bf16,
-            into: packed.panel(first).floats, panelStride: packed.panelStride)
+        let row = first * layout.panelWidth
+        let extent = min(layout.extent - row, count * layout.panelWidth)
+        if extent <= 0 { return }
+        var start = 0
+        while start < layout.depth {
+            let length = layout.blockDepth(start)
+            kernels.pack(
+                view.base + row * view.rowStride + start * view.columnStride, across: view.rowStride,
+                along: view.columnStride, extent: extent, depth: length, width: layout.panelWidth,
+                bf16: layout.roundsToBF16, into: packed.panel(first, start: start),
+                panelStride: layout.panelStride(start))
+            start += length
+        }
     }
 }
 
 /// Memory that grows to the largest size asked for and keeps it.
 private struct PackingBuffer: ~Copyable {
-    private var memory = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+    private var memory = allocateForMatrices(byteCount: 64)
     private var capacity = 64
 
     mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer {
         if bytes > capacity {
             memory.deallocate()
-            memory = .allocate(byteCount: bytes, alignment: 64)
+            memory = allocateForMatrices(byteCount: bytes)
             capacity = bytes
         }
         return memory
@@ -182,9 +209,23 @@ private struct PackingBuffer: ~Copyable {
     deinit { memory.deallocate() }
 }
 
+/// Memory for large matrices, to be deallocated by the caller: aligned to the cache's lines and, where the system offers
+/// them, on huge pages, which spare most of the misses of the address translation.
+public func allocateForMatrices(byteCount: Int) -> UnsafeMutableRawPointer {
+    let hugePage = 2 << 20
+    guard byteCount >= hugePage else { return .allocate(byteCount: max(byteCount, 64), alignment: 64) }
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: hugePage)
+    #if os(Linux)
+    // Advice only: without huge pages everything works as before.
+    _ = madvise(memory, byteCount, MADV_HUGEPAGE)
+    #endif
+    return memory
+}
+
 /// The blocks of C that are pieces of a parallel multiplication.
 ///
-/// A block's panels fit the second-level cache for one block of the depth; there are several blocks per lane where the
+/// A block's left panels stay in the second-level cache, for one block of the depth, while the right panels pass by; there are
+/// several blocks per lane where the
 /// product is large enough, so that no lane waits long for another's last block.
 struct BlockGrid {
     struct Block {
@@ -206,7 +247,7 @@ struct BlockGrid {
         self.columns = columns
         let rowTiles = (rows + tileRows - 1) / tileRows
         let columnTiles = (columns + tileColumns - 1) / tileColumns
-        var height = max(1, min(rowTiles, 192 / tileRows))
+        var height = max(1, min(rowTiles, 96 / tileRows))
         var width = max(1, min(columnTiles, 512 / tileColumns))
         // Halve the longer side until every lane has pieces, but keep a piece at a few microseconds at least.
         while lanes > 1 {

@@ -3,7 +3,7 @@ import KernelInterface
 /// Measures the GEMM of a context against the multiply-add peak of the same threads in the same run.
 ///
 /// Peak and products take turns, so that a change of the processor's clock meets both; every figure is the median of the
-/// rounds.
+/// rounds, and so is every fraction of one round's products and peak.
 public struct GEMMBenchmark {
     /// C[m, n] = A[m, k] · B[k, n].
     public struct Shape: Hashable, Codable, Sendable, CustomStringConvertible {
@@ -103,11 +103,11 @@ public struct GEMMBenchmark {
             packed.append(rate(shape) { context.multiply(packedA, packedB, into: c, rowStride: shape.n) })
             whole.append(rate(shape) { context.gemm(viewA, viewB, into: c, rowStride: shape.n, formats: formats) })
         } while Double(monotonicNanoseconds() - start) < seconds * 1e9 || peaks.count < 5
-        let peak = median(peaks)
         return Result(
             shape: shape.description, pass: pass, format: format, tier: context.kernels.tier.rawValue,
-            threads: context.pool.lanes, peak: peak, packed: median(packed), whole: median(whole),
-            packedFraction: median(packed) / peak, wholeFraction: median(whole) / peak)
+            threads: context.pool.lanes, peak: median(peaks), packed: median(packed), whole: median(whole),
+            packedFraction: median(zip(packed, peaks).map { $0 / $1 }),
+            wholeFraction: median(zip(whole, peaks).map { $0 / $1 }))
     }
 
     /// GFLOP/s of enough calls to last about two milliseconds.
@@ -153,7 +153,7 @@ public struct GEMMBenchmark {
     }
 
     private func filled(_ count: Int) -> UnsafeMutablePointer<Float> {
-        let memory = UnsafeMutablePointer<Float>.allocate(capacity: count)
+        let memory = allocateForMatrices(byteCount: count * 4).assumingMemoryBound(to: Float.self)
         for i in 0..<count { memory[i] = Float(i % 251) / 251 - 0.5 }
         return memory
     }
@@ -164,6 +164,6 @@ public struct GEMMBenchmark {
 extension PackedMatrix {
     /// With storage of its own, which the caller deallocates.
     fileprivate init(_ layout: PackedLayout) {
-        self.init(layout, in: .allocate(byteCount: max(layout.byteCount, 64), alignment: 64))
+        self.init(layout, in: allocateForMatrices(byteCount: layout.byteCount))
     }
 }
