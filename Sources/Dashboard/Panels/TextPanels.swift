@@ -1,0 +1,180 @@
+import Core
+
+/// Text sampled from the model.
+enum SamplePanel {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let inside = area.inset(x: 2, y: 1)
+        let lines = lines(state, width: inside.width)
+        let page = inside.height
+        let start = min(state.scroll[.sample] ?? 0, max(0, lines.count - page))
+        for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {
+            var x = inside.x
+            for (text, style) in line { x = frame.put(text, x: x, y: inside.y + row, limit: inside.right - x, style) }
+        }
+        var notes = state.sample.map { ["step \(NumberText.grouped($0.step))"] } ?? []
+        if lines.count > page { notes.append(LogPanel.position(start, page, lines.count)) }
+        frame.box(area, title: "3 Sample", notes: notes, glyphs: glyphs, hasFocus: state.focus == .sample)
+    }
+
+    /// The sample, wrapped at words where possible.
+    /// - Parameter width: in cells.
+    static func lines(_ state: DashboardState, width: Int) -> [[(String, Style)]] {
+        guard let sample = state.sample else {
+            let text = state.run == nil || state.isFinished ? "no sample" : "no sample yet: s takes one now"
+            return [[(text, Style(.axis))]]
+        }
+        let prompt = sample.prompt.unicodeScalars.map { ($0, Style(.emphasis, .bold)) }
+        return wrap(prompt + sample.text.unicodeScalars.map { ($0, .text) }, width: width)
+    }
+
+    private static func wrap(_ scalars: [(Unicode.Scalar, Style)], width: Int) -> [[(String, Style)]] {
+        guard width > 0 else { return [] }
+        var lines: [[(Unicode.Scalar, Style)]] = []
+        var line: [(Unicode.Scalar, Style)] = []
+        var used = 0
+        /// Where the line can be broken: after its last space.
+        var lastBreak: Int?
+        func columns(_ items: some Sequence<(Unicode.Scalar, Style)>) -> Int {
+            items.reduce(0) { $0 + (CharacterWidth.columns($1.0) ?? 1) }
+        }
+        for item in scalars {
+            if item.0 == "\n" {
+                lines.append(line)
+                (line, used, lastBreak) = ([], 0, nil)
+                continue
+            }
+            let scalar: Unicode.Scalar = item.0 == "\t" ? " " : item.0
+            let columnsNeeded = CharacterWidth.columns(scalar) ?? 1
+            if used + columnsNeeded > width {
+                if scalar == " " {
+                    lines.append(line)
+                    (line, used, lastBreak) = ([], 0, nil)
+                    continue
+                }
+                let at = lastBreak ?? line.count
+                lines.append(Array(line[..<at]))
+                line.removeFirst(at)
+                used = columns(line)
+                lastBreak = nil
+            }
+            line.append((scalar, item.1))
+            used += columnsNeeded
+            if scalar == " " { lastBreak = line.count }
+        }
+        lines.append(line)
+        return lines.map(runs)
+    }
+
+    /// Neighbours of the same style become one text.
+    private static func runs(_ line: [(Unicode.Scalar, Style)]) -> [(String, Style)] {
+        var result: [(String, Style)] = []
+        for (scalar, style) in line {
+            if let last = result.last, last.1 == style {
+                result[result.count - 1].0.unicodeScalars.append(scalar)
+            } else {
+                result.append((String(Character(scalar)), style))
+            }
+        }
+        return result
+    }
+}
+
+/// What happened, the newest first.
+enum LogPanel {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let inside = area.inset(x: 2, y: 1)
+        let page = inside.height
+        let start = min(state.scroll[.log] ?? 0, max(0, state.log.count - page))
+        let stepWidth = max(1, NumberText.grouped(state.last?.step ?? 0).count)
+        for (row, entry) in state.log.reversed().dropFirst(start).prefix(page).enumerated() {
+            let y = inside.y + row
+            let step = NumberText.grouped(entry.step)
+            frame.put(step, x: inside.x + max(0, stepWidth - step.count), y: y, Style(.axis))
+            let after = frame.put(
+                entry.kind.rawValue, x: inside.x + stepWidth + 1, y: y, limit: inside.right, Style(role(entry.kind), .bold))
+            let x = max(after + 1, inside.x + stepWidth + 7)
+            frame.put(
+                TitleBar.shortened(entry.text, to: inside.right - x, glyphs), x: x, y: y,
+                limit: max(0, inside.right - x), .text)
+        }
+        if state.log.isEmpty { frame.put("nothing yet", x: inside.x, y: inside.y, Style(.axis)) }
+        let notes = state.log.count > page ? [position(start, page, state.log.count)] : []
+        frame.box(area, title: "4 Log", notes: notes, glyphs: glyphs, hasFocus: state.focus == .log)
+    }
+
+    private static func role(_ kind: LogEntry.Kind) -> Role {
+        switch kind {
+        case .start, .state: .title
+        case .evaluation: .validation
+        case .saved: .ok
+        case .change: .emphasis
+        case .warning: .warning
+        case .error: .error
+        case .standardError: .barText
+        }
+    }
+
+    static func position(_ start: Int, _ page: Int, _ count: Int) -> String {
+        "\(start + 1)-\(min(count, start + page))/\(count)"
+    }
+}
+
+/// The facts of the run.
+enum RunPanel {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let inside = area.inset(x: 2, y: 1)
+        let facts = facts(state)
+        let page = inside.height
+        let start = min(state.scroll[.run] ?? 0, max(0, facts.count - page))
+        for (row, fact) in facts.dropFirst(start).prefix(page).enumerated() {
+            frame.put(fact.name, x: inside.x, y: inside.y + row, Style(.barText))
+            let x = inside.x + 11
+            let text = TitleBar.shortened(fact.value, to: inside.right - x, glyphs)
+            frame.put(text, x: x, y: inside.y + row, limit: max(0, inside.right - x), .text)
+        }
+        if facts.isEmpty { frame.put("starting", x: inside.x, y: inside.y, Style(.axis)) }
+        let notes = facts.count > page ? [LogPanel.position(start, page, facts.count)] : []
+        frame.box(area, title: "5 Run", notes: notes, glyphs: glyphs, hasFocus: state.focus == .run)
+    }
+
+    static func facts(_ state: DashboardState) -> [(name: String, value: String)] {
+        guard let run = state.run else { return [] }
+        let model = run.model
+        let heads =
+            model.keyValueHeads == model.heads ? "\(model.heads) heads" : "\(model.heads)/\(model.keyValueHeads) heads"
+        var facts = [
+            ("model", "\(model.layers) layers, \(heads), width \(model.width)"),
+            ("parts", "\(model.norm.rawValue), \(model.position.rawValue), \(model.activation.rawValue)"),
+            ("parameters", NumberText.short(Double(run.parameterCount))),
+            ("context", "\(NumberText.grouped(model.context)) of \(NumberText.grouped(run.vocabularySize)) tokens"),
+            ("batch", "\(NumberText.grouped(run.tokensPerStep)) tokens a step"),
+            ("data", run.data),
+            (
+                "tokens",
+                "\(NumberText.short(Double(run.trainingTokens))) train, "
+                    + "\(NumberText.short(Double(run.validationTokens))) val"
+            ),
+        ]
+        if let last = state.last {
+            let epochs = run.trainingTokens > 0 ? Double(last.tokens) / Double(run.trainingTokens) : 0
+            facts.append((
+                "seen", "\(NumberText.short(Double(last.tokens))) tokens, \(NumberText.fixed(epochs, 2)) epochs"
+            ))
+        }
+        if let best = state.bestEvaluation {
+            facts.append((
+                "best val",
+                "\(NumberText.significant(Double(best.validationLoss))) at step \(NumberText.grouped(best.step))"
+            ))
+        }
+        facts += [
+            ("precision", run.format.rawValue), ("kernels", "\(run.kernels), \(run.threads) threads"),
+            ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
+            ("save to", state.savePath ?? "nowhere"),
+        ]
+        return facts.map { (name: $0.0, value: $0.1) }
+    }
+}
