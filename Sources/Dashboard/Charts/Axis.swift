@@ -80,15 +80,15 @@ struct Scale: Hashable, Sendable {
         }
     }
 
-    /// Powers of ten, with 2 and 5 times them if there is room; nil if the range is so short that fewer than two fall
-    /// into it.
+    /// Powers of ten, with 2 and 5 times them if there is room; nil if the range is so short that fewer than three
+    /// fall into it.
     private func logarithmicTicks(limit: Int) -> [Tick]? {
         let low = Int(log10(lower).rounded(.down))
         let high = Int(log10(upper).rounded(.up))
         for factors in [[1.0, 2, 5], [1, 3], [1]] {
             let values = (low...high).flatMap { exponent in factors.map { $0 * pow(10, Double(exponent)) } }
                 .filter { $0 >= lower * 0.999_999 && $0 <= upper * 1.000_001 }
-            if values.count < 2 { return nil }
+            if values.count < 3 { return nil }
             if values.count <= limit { return values.map(Scale.logarithmicTick) }
         }
         let every = max(1, (high - low + limit) / limit)

@@ -70,8 +70,10 @@ enum ChartPanels {
             ],
             references: references, emptyText: emptyText(state))
         var legend: [[(String, Style)]] = []
+        let isWide = inside.width >= 44
         if let last = state.last {
-            legend.append(entry(glyphs.rawKey, Style(.gradientNorm), "norm", Double(last.gradientNorm)))
+            legend.append(
+                entry(glyphs.rawKey, Style(.gradientNorm), isWide ? "norm" : nil, Double(last.gradientNorm)))
         }
         if state.run != nil {
             legend.append(
@@ -84,10 +86,10 @@ enum ChartPanels {
         }
         if clip > 0, let share = state.recentClips.share {
             let scope =
-                state.recentClips.count < 1000 ? "of \(NumberText.grouped(state.recentClips.count))" : "of last 1k"
+                state.recentClips.count < 1000 ? " of \(NumberText.grouped(state.recentClips.count))" : " of last 1k"
             legend.append([
-                (NumberText.fixed(share * 100, 1) + "%", Style(share > 0 ? .clip : .text)),
-                (inside.width >= 44 ? " clipped \(scope)" : " \(scope)", Style(.barText)),
+                (NumberText.fixed(share * 100, share < 0.0995 ? 1 : 0) + "%", Style(share > 0 ? .clip : .text, .bold)),
+                (" clipped" + (isWide ? scope : ""), Style(.barText)),
             ])
         }
         frame.row(legend, x: inside.x, y: inside.y, limit: inside.width)
@@ -108,9 +110,9 @@ enum ChartPanels {
         }
     }
 
-    private static func entry(_ key: String, _ style: Style, _ name: String, _ value: Double) -> [(String, Style)] {
+    private static func entry(_ key: String, _ style: Style, _ name: String?, _ value: Double) -> [(String, Style)] {
         [
-            (key, style), (" \(name) ", Style(.barText)),
+            (key, style), (name.map { " \($0) " } ?? " ", Style(.barText)),
             (NumberText.significant(value), value.isFinite ? Style(.emphasis) : Style(.error, .bold)),
         ]
     }

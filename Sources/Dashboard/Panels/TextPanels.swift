@@ -24,12 +24,13 @@ enum SamplePanel {
             let text = state.run == nil || state.isFinished ? "no sample" : "no sample yet: s takes one now"
             return [[(text, Style(.axis))]]
         }
-        let prompt = sample.prompt.unicodeScalars.map { ($0, Style(.emphasis, .bold)) }
-        return wrap(prompt + sample.text.unicodeScalars.map { ($0, .text) }, width: width)
+        return wrap([(sample.prompt, Style(.emphasis, .bold)), (sample.text, .text)], width: width)
     }
 
-    private static func wrap(_ scalars: [(Unicode.Scalar, Style)], width: Int) -> [[(String, Style)]] {
+    /// Text of several styles as lines of at most `width` cells.
+    static func wrap(_ texts: [(String, Style)], width: Int) -> [[(String, Style)]] {
         guard width > 0 else { return [] }
+        let scalars = texts.flatMap { text, style in text.unicodeScalars.map { ($0, style) } }
         var lines: [[(Unicode.Scalar, Style)]] = []
         var line: [(Unicode.Scalar, Style)] = []
         var used = 0
@@ -85,22 +86,26 @@ enum LogPanel {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         let glyphs = Glyphs.of(state.glyphs)
         let inside = area.inset(x: 2, y: 1)
-        let page = inside.height
-        let start = min(state.scroll[.log] ?? 0, max(0, state.log.count - page))
+        let start = min(state.scroll[.log] ?? 0, max(0, state.log.count - 1))
         let stepWidth = max(1, NumberText.grouped(state.last?.step ?? 0).count)
-        for (row, entry) in state.log.reversed().dropFirst(start).prefix(page).enumerated() {
-            let y = inside.y + row
+        var y = inside.y
+        var end = start
+        for entry in state.log.reversed().dropFirst(start) where y < inside.bottom {
+            end += 1
             let step = NumberText.grouped(entry.step)
             frame.put(step, x: inside.x + max(0, stepWidth - step.count), y: y, Style(.axis))
-            let after = frame.put(
-                entry.kind.rawValue, x: inside.x + stepWidth + 1, y: y, limit: inside.right, Style(role(entry.kind), .bold))
-            let x = max(after + 1, inside.x + stepWidth + 7)
-            frame.put(
-                TitleBar.shortened(entry.text, to: inside.right - x, glyphs), x: x, y: y,
-                limit: max(0, inside.right - x), .text)
+            let x = inside.x + stepWidth + 1
+            let text = [(entry.kind.rawValue, Style(role(entry.kind), .bold)), (" \(entry.text)", .text)]
+            for line in SamplePanel.wrap(text, width: inside.right - x).prefix(inside.bottom - y) {
+                var column = x
+                for (text, style) in line {
+                    column = frame.put(text, x: column, y: y, limit: max(0, inside.right - column), style)
+                }
+                y += 1
+            }
         }
         if state.log.isEmpty { frame.put("nothing yet", x: inside.x, y: inside.y, Style(.axis)) }
-        let notes = state.log.count > page ? [position(start, page, state.log.count)] : []
+        let notes = end - start < state.log.count ? ["\(start + 1)-\(end)/\(state.log.count)"] : []
         frame.box(area, title: "4 Log", notes: notes, glyphs: glyphs, hasFocus: state.focus == .log)
     }
 

@@ -113,8 +113,8 @@ extension DashboardState {
         else { return }
         let lines: Int
         switch focus {
-        case .sample: lines = SamplePanel.lines(self, width: area.width).count
-        case .log: lines = log.count
+        case .sample: lines = SamplePanel.lines(self, width: area.width - 2).count
+        case .log: lines = log.count + area.height - 1
         case .run: lines = RunPanel.facts(self).count
         case .loss, .gradientNorm: return
         }
