@@ -18,8 +18,8 @@ enum Environment {
                 "standard input and output are not a terminal: use --batch to train without a dashboard")
         }
         guard let term = value("TERM"), term != "dumb" else {
-            let found = value("TERM").map { "TERM=\($0)" } ?? "TERM is not set:"
-            throw UserError("\(found) can't show a dashboard: use --batch to train without it")
+            let found = value("TERM").map { "TERM=\($0) can't show a dashboard" } ?? "TERM is not set"
+            throw UserError("\(found): use --batch to train without the dashboard")
         }
     }
 

@@ -21,7 +21,9 @@ final class Screen {
     init(theme: Theme, wantsColour: Bool) throws(UserError) {
         guard cn_open() else {
             let term = Environment.value("TERM") ?? ""
-            throw UserError("the terminal type TERM=\(term) is unknown here: set another, or use --batch to train without a dashboard")
+            throw UserError(
+                "the terminal type TERM=\(term) is unknown here: set another, or use --batch to train without a dashboard"
+            )
         }
         let colours = cn_colours()
         depth =

@@ -66,9 +66,12 @@ private final class Session {
     private var drawnRevision = -1
     private var lastDraw = 0.0
     private var nextDraw = 0.0
+    /// A key was pressed or the screen has changed since the last frame: its answer isn't put off to save time.
+    private var isUrgentPending = false
     private var nextUrgentDraw: Double { lastDraw + 1 / options.framesPerSecond }
     private var stopDeadline: Double?
     private var lastKey = 0.0
+    private var keySource: (any DispatchSourceRead)?
     private var clock: (any DispatchSourceTimer)?
     private var isClockFast: Bool?
 
@@ -95,6 +98,7 @@ private final class Session {
         draw()
 
         let keySource = DispatchSource.makeReadSource(fileDescriptor: STDIN_FILENO, queue: .main)
+        self.keySource = keySource
         keySource.setEventHandler { [weak self] in
             MainActor.assumeIsolated { self?.readKeys() }
         }
@@ -133,7 +137,10 @@ private final class Session {
 
     private func readKeys() {
         let keys = screen.keys()
-        if keys.isEmpty, cn_is_hung_up() { return handle([SIGHUP]) }
+        if keys.isEmpty, cn_is_hung_up() {
+            keySource?.cancel()
+            return handle([SIGHUP])
+        }
         lastKey = Session.now
         setClock(fast: true)
         collect()
@@ -219,7 +226,8 @@ private final class Session {
             waiter = nil
             return
         }
-        if state.revision != drawnRevision, now >= nextDraw || isUrgent && now >= nextUrgentDraw { draw() }
+        isUrgentPending = isUrgentPending || isUrgent
+        if state.revision != drawnRevision, now >= (isUrgentPending ? nextUrgentDraw : nextDraw) { draw() }
         setClock(fast: state.phase == .running || state.isStopping || now - lastKey < 2)
     }
 
@@ -228,6 +236,7 @@ private final class Session {
         screen.draw(state.frame())
         let cost = Session.now - start
         drawnRevision = state.revision
+        isUrgentPending = false
         lastDraw = start
         nextDraw = start + min(1, max(1 / options.framesPerSecond, cost / Session.drawingShare))
     }

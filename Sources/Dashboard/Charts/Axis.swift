@@ -31,7 +31,7 @@ struct Scale: Hashable, Sendable {
             let span = maximum - minimum
             let least = max(abs(maximum), abs(minimum)) * 1e-6
             let air = span > least ? span * 0.02 : max(abs(maximum) * 0.05, 1e-12)
-            let grid = Scale.niceStep((span + 2 * air) / 16)
+            let grid = Scale.niceStep((span + 2 * air) / 40)
             lower = ((minimum - air) / grid).rounded(.down) * grid
             upper = ((maximum + air) / grid).rounded(.up) * grid
         }
@@ -80,12 +80,12 @@ struct Scale: Hashable, Sendable {
         }
     }
 
-    /// Powers of ten, with 2 and 5 times them if there is room; nil if the range is so short that fewer than three
+    /// Powers of ten, with multiples of them if there is room; nil if the range is so short that fewer than three
     /// fall into it.
     private func logarithmicTicks(limit: Int) -> [Tick]? {
         let low = Int(log10(lower).rounded(.down))
         let high = Int(log10(upper).rounded(.up))
-        for factors in [[1.0, 2, 5], [1, 3], [1]] {
+        for factors in [[1, 1.5, 2, 3, 4, 5, 7], [1.0, 2, 5], [1, 3], [1]] {
             let values = (low...high).flatMap { exponent in factors.map { $0 * pow(10, Double(exponent)) } }
                 .filter { $0 >= lower * 0.999_999 && $0 <= upper * 1.000_001 }
             if values.count < 3 { return nil }

@@ -66,14 +66,17 @@ enum ChartPanels {
         var chart = Chart(
             range: state.range, isLogarithmic: state.isGradientNormLogarithmic, glyphs: state.glyphs,
             curves: [
-                Chart.Curve(series: state.gradientNorm, form: .span, layer: .init(style: Style(.gradientNorm)))
+                Chart.Curve(series: state.gradientNorm, form: .span, layer: .init(style: Style(.raw))),
+                Chart.Curve(
+                    series: state.gradientNorm, form: .line,
+                    layer: .init(style: Style(.gradientNorm, .bold), character: "*")),
             ],
             references: references, emptyText: emptyText(state))
         var legend: [[(String, Style)]] = []
         let isWide = inside.width >= 44
         if let last = state.last {
             legend.append(
-                entry(glyphs.rawKey, Style(.gradientNorm), isWide ? "norm" : nil, Double(last.gradientNorm)))
+                entry(glyphs.lineKey, Style(.gradientNorm, .bold), isWide ? "norm" : nil, Double(last.gradientNorm)))
         }
         if state.run != nil {
             legend.append(

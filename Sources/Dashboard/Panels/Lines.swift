@@ -20,7 +20,10 @@ enum StatusLine {
         figures += [
             [("mem ", Style(.barText)), (NumberText.bytes(run.memoryBytes), Style(.strong, .bold))],
             [(run.format.rawValue, Style(.strong, .bold))],
-            [(run.kernels, Style(.strong, .bold)), (" \(Glyphs.of(state.glyphs).times)\(run.threads)", Style(.barText))],
+            [
+                (run.kernels, Style(.strong, .bold)),
+                (" \(Glyphs.of(state.glyphs).times)\(run.threads)", Style(.barText)),
+            ],
         ]
         if let tokens = state.last?.tokens { figures.append(figure(NumberText.short(Double(tokens)), " tokens")) }
         figures.append(figure(NumberText.short(Double(run.parameterCount)), " parameters"))

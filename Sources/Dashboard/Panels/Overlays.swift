@@ -18,10 +18,10 @@ enum QuitQuestion {
         let glyphs = Glyphs.of(state.glyphs)
         let answers = answers(savePath: state.savePath)
         let note = state.savePath == nil ? "The model is not saved: the run has no path for it." : ""
-        let wanted = max(note.count, answers.map { CharacterWidth.columns($0.text) }.max() ?? 0, 30) + 10
+        let wanted = max(note.count, answers.map { CharacterWidth.columns($0.text) }.max() ?? 0, 30) + 12
         let area = frame.bounds.centred(
             Size(width: min(wanted, frame.size.width - 4), height: answers.count + (note.isEmpty ? 4 : 6)))
-        frame.fill(area, .text)
+        frame.fill(area.inset(x: -1, y: 0), .text)
         let inside = area.inset(x: 2, y: 1)
         for (index, answer) in answers.enumerated() {
             let y = inside.y + 1 + index
@@ -67,11 +67,15 @@ enum Help {
         }
         let set = Glyphs.of(glyphs)
         head("Signs")
-        lines.append([("  \(set.rawKey)", Style(.raw)), ("  loss of each step, smallest to largest", .text)])
-        lines.append([("  \(set.lineKey)", Style(.loss, .bold)), ("  moving average of the loss over every step", .text)])
+        lines.append([
+            ("  \(set.rawKey)", Style(.raw)), ("  every step, from the smallest value to the largest", .text),
+        ])
+        lines.append([
+            ("  \(set.lineKey)", Style(.loss, .bold)), ("  moving average of the loss over every step", .text),
+        ])
         lines.append([("  \(set.point)", Style(.validation, .bold)), ("  validation loss", .text)])
         lines.append([("  \(set.referenceKey)", Style(.floor)), ("  entropy floor: no model can stay below it", .text)])
-        lines.append([("  \(set.rawKey)", Style(.gradientNorm)), ("  gradient norm before clipping", .text)])
+        lines.append([("  \(set.lineKey)", Style(.gradientNorm, .bold)), ("  gradient norm before clipping", .text)])
         lines.append([("  \(set.referenceKey)", Style(.clip)), ("  largest gradient norm: beyond it, clipped", .text)])
         lines.append([("  N", Style(.error, .bold)), ("  NaN or infinite here", .text)])
         if glyphs == .braille {
@@ -83,8 +87,8 @@ enum Help {
 
 enum HelpOverlay {
     static func rectangle(_ size: Size) -> Rectangle {
-        Rectangle(x: 0, y: 0, width: size.width, height: max(0, size.height - 1))
-            .centred(Size(width: min(84, size.width - 2), height: size.height - 3))
+        let width = size.width < 92 ? size.width : 84
+        return Rectangle(x: (size.width - width) / 2, y: 1, width: width, height: size.height - 2)
     }
 
     static func draw(_ state: DashboardState, scroll: Int, into frame: inout Frame) {

@@ -41,9 +41,10 @@ extension DashboardState {
             }
         default:
             if let last {
-                lines.append((
-                    "step \(NumberText.grouped(last.step)) loss \(NumberText.significant(Double(last.loss)))", .text
-                ))
+                lines.append(
+                    (
+                        "step \(NumberText.grouped(last.step)) loss \(NumberText.significant(Double(last.loss)))", .text
+                    ))
             }
             lines.append(("p pause  q quit", Style(.barText)))
         }

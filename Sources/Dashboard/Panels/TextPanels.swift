@@ -131,30 +131,40 @@ enum RunPanel {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         let glyphs = Glyphs.of(state.glyphs)
         let inside = area.inset(x: 2, y: 1)
-        let facts = facts(state)
+        let lines = lines(state, width: inside.width)
         let page = inside.height
-        let start = min(state.scroll[.run] ?? 0, max(0, facts.count - page))
-        for (row, fact) in facts.dropFirst(start).prefix(page).enumerated() {
-            frame.put(fact.name, x: inside.x, y: inside.y + row, Style(.barText))
-            let x = inside.x + 11
-            let text = TitleBar.shortened(fact.value, to: inside.right - x, glyphs)
-            frame.put(text, x: x, y: inside.y + row, limit: max(0, inside.right - x), .text)
+        let start = min(state.scroll[.run] ?? 0, max(0, lines.count - page))
+        for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {
+            var x = inside.x
+            for (text, style) in line { x = frame.put(text, x: x, y: inside.y + row, limit: inside.right - x, style) }
         }
-        if facts.isEmpty { frame.put("starting", x: inside.x, y: inside.y, Style(.axis)) }
-        let notes = facts.count > page ? [LogPanel.position(start, page, facts.count)] : []
+        if lines.isEmpty { frame.put("starting", x: inside.x, y: inside.y, Style(.axis)) }
+        let notes = lines.count > page ? [LogPanel.position(start, page, lines.count)] : []
         frame.box(area, title: "5 Run", notes: notes, glyphs: glyphs, hasFocus: state.focus == .run)
     }
 
-    static func facts(_ state: DashboardState) -> [(name: String, value: String)] {
+    /// Names beside values, long values on several lines.
+    static func lines(_ state: DashboardState, width: Int) -> [[(String, Style)]] {
+        let nameWidth = 11
+        return facts(state).flatMap { name, value in
+            SamplePanel.wrap([(value, .text)], width: max(1, width - nameWidth)).enumerated().map { index, line in
+                let head = index == 0 ? name : ""
+                return [(head + String(repeating: " ", count: nameWidth - head.count), Style(.barText))] + line
+            }
+        }
+    }
+
+    private static func facts(_ state: DashboardState) -> [(name: String, value: String)] {
         guard let run = state.run else { return [] }
         let model = run.model
         let heads =
-            model.keyValueHeads == model.heads ? "\(model.heads) heads" : "\(model.heads)/\(model.keyValueHeads) heads"
+            model.keyValueHeads == model.heads ? "\(model.heads)" : "\(model.heads), \(model.keyValueHeads) key-value"
         var facts = [
-            ("model", "\(model.layers) layers, \(heads), width \(model.width)"),
+            ("model", "\(model.layers) layers, width \(model.width)"), ("heads", heads),
             ("parts", "\(model.norm.rawValue), \(model.position.rawValue), \(model.activation.rawValue)"),
             ("parameters", NumberText.short(Double(run.parameterCount))),
-            ("context", "\(NumberText.grouped(model.context)) of \(NumberText.grouped(run.vocabularySize)) tokens"),
+            ("context", "\(NumberText.grouped(model.context)) tokens"),
+            ("vocabulary", NumberText.grouped(run.vocabularySize)),
             ("batch", "\(NumberText.grouped(run.tokensPerStep)) tokens a step"),
             ("data", run.data),
             (
@@ -165,15 +175,17 @@ enum RunPanel {
         ]
         if let last = state.last {
             let epochs = run.trainingTokens > 0 ? Double(last.tokens) / Double(run.trainingTokens) : 0
-            facts.append((
-                "seen", "\(NumberText.short(Double(last.tokens))) tokens, \(NumberText.fixed(epochs, 2)) epochs"
-            ))
+            facts.append(
+                (
+                    "seen", "\(NumberText.short(Double(last.tokens))) tokens, \(NumberText.fixed(epochs, 2)) epochs"
+                ))
         }
         if let best = state.bestEvaluation {
-            facts.append((
-                "best val",
-                "\(NumberText.significant(Double(best.validationLoss))) at step \(NumberText.grouped(best.step))"
-            ))
+            facts.append(
+                (
+                    "best val",
+                    "\(NumberText.significant(Double(best.validationLoss))) at step \(NumberText.grouped(best.step))"
+                ))
         }
         facts += [
             ("precision", run.format.rawValue), ("kernels", "\(run.kernels), \(run.threads) threads"),

@@ -65,7 +65,7 @@ enum TitleBar {
             frame.put(end, x: right, y: area.y, bar)
             right -= 2
         }
-        let barWidth = min(60, right - x - percent.count - 1)
+        let barWidth = right - x - percent.count - 1
         if barWidth >= 4 {
             let filled = Int((Double(barWidth) * share).rounded(.down))
             for offset in 0..<barWidth {

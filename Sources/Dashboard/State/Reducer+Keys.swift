@@ -115,7 +115,7 @@ extension DashboardState {
         switch focus {
         case .sample: lines = SamplePanel.lines(self, width: area.width - 2).count
         case .log: lines = log.count + area.height - 1
-        case .run: lines = RunPanel.facts(self).count
+        case .run: lines = RunPanel.lines(self, width: area.width - 2).count
         case .loss, .gradientNorm: return
         }
         scroll[focus] = scrolled(scroll[focus] ?? 0, action, lines: lines, page: max(1, area.height))

@@ -214,8 +214,10 @@ extension DashboardState {
             }
             request = .resume
         case .step:
+            // A key held down asks for no more steps than can be trained.
+            if request == .step { return [] }
             guard phase == .paused, request == nil else {
-                say(request == .step ? "a step is in progress" : "n steps while paused: p pauses first", isError: true)
+                say("n steps while paused: p pauses first", isError: true)
                 return []
             }
             request = .step
