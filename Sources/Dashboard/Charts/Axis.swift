@@ -110,8 +110,7 @@ enum StepAxis {
     static func ticks(_ range: ClosedRange<Int>, width: Int) -> [Tick] {
         let span = range.upperBound - range.lowerBound
         guard span > 0, width > 0 else { return [Tick(value: Double(range.lowerBound), label: "\(range.lowerBound)")] }
-        let labelWidth = NumberText.axisCount(range.upperBound).count + 3
-        let limit = max(1, width / max(6, labelWidth))
+        let limit = max(1, width / max(9, "\(range.upperBound)".count + 3))
         let step = max(1, Int(min(Scale.niceStep(Double(span) / Double(limit)), 1e18)))
         var ticks: [Tick] = []
         var value = range.lowerBound % step == 0 ? range.lowerBound : (range.lowerBound / step + 1) * step

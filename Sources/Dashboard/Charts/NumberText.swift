@@ -84,9 +84,8 @@ enum NumberText {
 
     /// A step count on an axis, exact: 500, 4k, 12.5k, 1.25M.
     static func axisCount(_ count: Int) -> String {
-        for (unit, factor) in [("M", 1_000_000), ("k", 1000)] where count >= factor && count % (factor / 1000) == 0 {
-            return trimmed(fixed(Double(count) / Double(factor), 3)) + unit
-        }
+        if count >= 1_000_000, count % 1000 == 0 { return trimmed(fixed(Double(count) / 1e6, 3)) + "M" }
+        if count >= 1000, count < 1_000_000, count % 10 == 0 { return trimmed(fixed(Double(count) / 1e3, 3)) + "k" }
         return String(count)
     }
 

@@ -98,9 +98,13 @@ public struct Series: Sendable {
     /// Buckets held now, in all levels.
     public var bucketCount: Int { levels.reduce(0) { $0 + $1.buckets.count } }
 
-    /// Adds a value. Steps must grow; a step that is negative or not newer than the last is left out.
+    /// No run has more steps; larger numbers come from a damaged recording.
+    public static let largestStep = 1 << 53
+
+    /// Adds a value. Steps must grow: a step that is negative, not newer than the last or beyond `largestStep` is left
+    /// out.
     public mutating func append(step: Int, value: Float) {
-        guard step > lastStep ?? -1 else { return }
+        guard step > lastStep ?? -1, step <= Series.largestStep else { return }
         if levels.isEmpty {
             levels = [Level(first: step)]
             firstStep = step

@@ -32,7 +32,8 @@ enum ChartPanels {
 
         var legend: [[(String, Style)]] = []
         if let last = state.last {
-            legend.append(entry(glyphs.rawKey, Style(.raw), "loss", Double(last.loss)))
+            legend.append(
+                entry(glyphs.rawKey, Style(.raw), inside.width >= 60 ? "loss" : nil, Double(last.loss)))
         }
         if smoothing > 0, let value = state.averages[state.smoothing].value {
             legend.append(entry(glyphs.lineKey, averageStyle, "ema", value))

@@ -150,7 +150,7 @@ extension DashboardState {
     }
 
     private mutating func add(_ metrics: StepMetrics) {
-        guard metrics.step > last?.step ?? 0 else { return }
+        guard metrics.step > last?.step ?? 0, metrics.step <= Series.largestStep else { return }
         last = metrics
         lastStepAt = now
         learningRate = metrics.learningRate
