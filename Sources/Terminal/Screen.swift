@@ -27,7 +27,14 @@ final class Screen {
         }
         let colours = cn_colours()
         depth =
-            !wantsColour || colours < 8 ? .mono : colours < 16 ? .ansi8 : colours < 256 ? .ansi16 : .palette256
+            switch colours {
+            case _ where !wantsColour: .mono
+            case ..<8: .mono
+            case ..<16: .ansi8
+            case ..<256: .ansi16
+            case ...256: .palette256
+            default: .direct
+            }
         self.theme = theme
     }
 

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func tableFeedsDispatchHelpAndMarkdown() {
-        let help = Help.lines(.braille).map { $0.map(\.0).joined() }
+        let help = Help.lines(.braille, width: 120).map { $0.map(\.0).joined() }
         let rows = KeyTable.markdown.split(separator: "\n").filter { $0.hasPrefix("| `") }
         #expect(rows.count == KeyTable.bindings.count)
         for (binding, row) in zip(KeyTable.bindings, rows) {

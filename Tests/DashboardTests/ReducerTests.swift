@@ -81,7 +81,9 @@ import Testing
     @Test func theEndStaysOnTheScreen() {
         var state = DashboardState.running(steps: 3)
         #expect(state.on(.event(.finished(Script.summary))) == [])
-        #expect(state.frame().text(row: 22).contains("done: 5,000 steps in 0:20:50, loss 1.5021, val 1.6104"))
+        #expect(
+            state.frame().text(row: 22).contains(
+                "done: 5,000 steps, loss 1.5021, val 1.6104, saved model.safetensors - q quits"))
         #expect(state.keys("p", "s") == [])
         #expect(state.keys("q") == [.quit])
     }
@@ -134,6 +136,17 @@ import Testing
         let expected = (301...1300).count { Script.metrics($0).isClipped }
         #expect(state.recentClips.count == 1000)
         #expect(state.recentClips.setCount == expected)
+    }
+
+    @Test func tinyScreensKeepTheKeysThatMatter() {
+        var state = DashboardState.running(steps: 3)
+        state.keys("?")
+        state.on(.resize(Size(width: 20, height: 5)))
+        #expect(state.context == .dashboard)
+        state.keys("?", ":")
+        #expect(state.context == .dashboard)
+        #expect(state.keys("p") == [.send(.pause)])
+        #expect(state.keys("q", "x") == [.send(.stop(save: nil))])
     }
 
     @Test func zoomKeepsTheNewestSteps() {

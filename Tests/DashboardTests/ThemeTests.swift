@@ -84,6 +84,11 @@ import Testing
         #expect(
             terminal.resolve(.text, depth: .palette256) == TerminalStyle(foreground: -1, background: -1, attributes: [])
         )
+        let red = try Theme.parse(ThemeTests.legacy, source: "x").resolve(Style(.error, on: .bar), depth: .direct)
+        #expect(red == TerminalStyle(foreground: 0x888888, background: 0x111111, attributes: []))
+        #expect(
+            terminal.resolve(Style(.error, on: .bar), depth: .direct)
+                == TerminalStyle(foreground: 1, background: -1, attributes: .reverse))
         // A bar stands out without colours too, and bright black is no colour where there are eight.
         for depth in [ColourDepth.mono, .ansi8] {
             #expect(dark.resolve(.bar, depth: depth).attributes.contains(.reverse))

@@ -56,7 +56,7 @@ enum MessageLine {
     }
 
     private static func outcome(_ summary: RunSummary) -> (String, Style) {
-        var parts = ["\(NumberText.grouped(summary.steps)) steps in \(NumberText.duration(summary.elapsedSeconds))"]
+        var parts = ["\(NumberText.grouped(summary.steps)) steps"]
         if let loss = summary.finalLoss { parts.append("loss \(NumberText.significant(Double(loss)))") }
         if let loss = summary.validationLoss { parts.append("val \(NumberText.significant(Double(loss)))") }
         if let path = summary.savedPath { parts.append("saved \(path)") }

@@ -47,15 +47,21 @@ enum QuitQuestion {
 
 /// The lines of the help, made from the key table and the list of commands.
 enum Help {
-    static func lines(_ glyphs: GlyphSet) -> [[(String, Style)]] {
+    private static let nameWidth = 17
+
+    /// - Parameter width: in cells; long lines are wrapped.
+    static func lines(_ glyphs: GlyphSet, width: Int) -> [[(String, Style)]] {
         var lines: [[(String, Style)]] = []
         func head(_ text: String) {
             if !lines.isEmpty { lines.append([]) }
             lines.append([(text, Style(.title, .bold))])
         }
-        func row(_ name: String, _ text: String) {
-            let padding = String(repeating: " ", count: max(1, 15 - name.count))
-            lines.append([("  \(name)\(padding)", Style(.strong, .bold)), (text, .text)])
+        func row(_ name: String, _ text: String, _ style: Style = Style(.strong, .bold)) {
+            for (index, line) in SamplePanel.wrap([(text, .text)], width: max(1, width - nameWidth)).enumerated() {
+                let name = index == 0 ? "  \(name)" : ""
+                let padding = String(repeating: " ", count: max(1, nameWidth - CharacterWidth.columns(name)))
+                lines.append([(name + padding, style)] + line)
+            }
         }
         for context in KeyContext.allCases {
             head(context.rawValue)
@@ -67,20 +73,14 @@ enum Help {
         }
         let set = Glyphs.of(glyphs)
         head("Signs")
-        lines.append([
-            ("  \(set.rawKey)", Style(.raw)), ("  every step, from the smallest value to the largest", .text),
-        ])
-        lines.append([
-            ("  \(set.lineKey)", Style(.loss, .bold)), ("  moving average of the loss over every step", .text),
-        ])
-        lines.append([("  \(set.point)", Style(.validation, .bold)), ("  validation loss", .text)])
-        lines.append([("  \(set.referenceKey)", Style(.floor)), ("  entropy floor: no model can stay below it", .text)])
-        lines.append([("  \(set.lineKey)", Style(.gradientNorm, .bold)), ("  gradient norm before clipping", .text)])
-        lines.append([("  \(set.referenceKey)", Style(.clip)), ("  largest gradient norm: beyond it, clipped", .text)])
-        lines.append([("  N", Style(.error, .bold)), ("  NaN or infinite here", .text)])
-        if glyphs == .braille {
-            lines.append([("  ⠉⠑⠢⣀⡠⠔⠊⠉", Style(.loss)), ("  not a smooth wave? start with --ascii", .text)])
-        }
+        row(set.rawKey, "every step, from the smallest value to the largest", Style(.raw))
+        row(set.lineKey, "moving average of the loss over every step", Style(.loss, .bold))
+        row(String(set.point), "validation loss", Style(.validation, .bold))
+        row(set.referenceKey, "entropy floor: the expected loss of no model is below it", Style(.floor))
+        row(set.lineKey, "gradient norm before clipping, mean of the steps", Style(.gradientNorm, .bold))
+        row(set.referenceKey, "largest gradient norm: beyond it, gradients are clipped", Style(.clip))
+        row("N", "NaN or infinite here", Style(.error, .bold))
+        if glyphs == .braille { row("⠉⠑⠢⣀⡠⠔⠊⠉", "not a smooth wave? start with --ascii", Style(.loss)) }
         return lines
     }
 }
@@ -95,7 +95,7 @@ enum HelpOverlay {
         let area = rectangle(frame.size)
         let inside = area.inset(x: 2, y: 1)
         frame.fill(area, .text)
-        let lines = Help.lines(state.glyphs)
+        let lines = Help.lines(state.glyphs, width: inside.width)
         let page = inside.height
         let start = min(scroll, max(0, lines.count - page))
         for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {

@@ -37,7 +37,10 @@ extension DashboardState {
         switch overlay {
         case .quit(let choice):
             lines = QuitQuestion.answers(savePath: savePath).enumerated().map { index, answer in
-                ("\(answer.key) \(answer.text)", Style(.text, on: index == choice ? .selection : .background))
+                (
+                    "\(index == choice ? ">" : " ") \(answer.key) \(answer.text)",
+                    Style(.text, on: index == choice ? .selection : .background)
+                )
             }
         default:
             if let last {

@@ -132,6 +132,9 @@ public struct DashboardState: Sendable {
         }
     }
 
+    /// There is room for the message with the wanted size alone.
+    var isTooSmall: Bool { Layout(size: size, focus: focus, isFullScreen: isFullScreen).mode == .message }
+
     /// Steps of the charts' x axis.
     var range: ClosedRange<Int> {
         let last = max(1, loss.lastStep ?? 1)

@@ -100,10 +100,10 @@ public enum KeyTable {
     ]
 
     private static let help: [KeyBinding] = [
-        KeyBinding(.help, [.up, "k"], .scrollUp, "Up", "scroll up", footer: 2),
-        KeyBinding(.help, [.down, "j"], .scrollDown, "Down", "scroll down", footer: 1),
+        KeyBinding(.help, [.up, "k"], .scrollUp, "Up", "scroll up"),
+        KeyBinding(.help, [.down, "j"], .scrollDown, "Scroll", "scroll down", footer: 1),
         KeyBinding(.help, [.pageUp], .pageUp, "Page up", "scroll a page up"),
-        KeyBinding(.help, [.pageDown, " "], .pageDown, "Page down", "scroll a page down"),
+        KeyBinding(.help, [.pageDown, " "], .pageDown, "Page", "scroll a page down", footer: 2),
         KeyBinding(.help, [.home, "g"], .scrollToStart, "Start", "to the start"),
         KeyBinding(.help, [.end, "G"], .scrollToEnd, "End", "to the end"),
         KeyBinding(.help, [.control("c")], .askToQuit, "Quit", "quit, after a question"),

@@ -30,7 +30,9 @@ extension DashboardState {
         switch overlay {
         case .none: return performOnDashboard(action, key)
         case .help(let scroll):
-            overlay = .help(scroll: scrolled(scroll, action, lines: Help.lines(glyphs).count, page: helpPage))
+            let inside = HelpOverlay.rectangle(size).inset(x: 2, y: 1)
+            let lines = Help.lines(glyphs, width: inside.width).count
+            overlay = .help(scroll: scrolled(scroll, action, lines: lines, page: max(1, inside.height)))
             return []
         case .quit(let choice): return answer(action, choice)
         case .commandLine(let line): return edit(line, action)
@@ -92,11 +94,16 @@ extension DashboardState {
         case .focusPrevious: moveFocus(by: -1)
         case .focusNumber:
             if case .character(let digit) = key, let panel = Panel(rawValue: Int(digit.value) - 48) { focus = panel }
-        case .openHelp: overlay = .help(scroll: 0)
-        case .openCommandLine: overlay = .commandLine(CommandLine(historyCount: history.count))
+        case .openHelp: open(.help(scroll: 0))
+        case .openCommandLine: open(.commandLine(CommandLine(historyCount: history.count)))
         default: scrollFocus(action)
         }
         return []
+    }
+
+    /// What would not be seen is not opened.
+    private mutating func open(_ wanted: Overlay) {
+        if !isTooSmall { overlay = wanted }
     }
 
     private mutating func moveFocus(by offset: Int) {
@@ -105,8 +112,6 @@ extension DashboardState {
     }
 
     // MARK: Scrolling
-
-    private var helpPage: Int { max(1, HelpOverlay.rectangle(size).height - 2) }
 
     private mutating func scrollFocus(_ action: Action) {
         guard let area = Layout(size: size, focus: focus, isFullScreen: isFullScreen).rectangle(of: focus)?.inset()
@@ -179,7 +184,7 @@ extension DashboardState {
             switch try Command.parse(text) {
             case .engine(let command): return ask(command)
             case .theme(let name): return [.theme(name)]
-            case .help: overlay = .help(scroll: 0)
+            case .help: open(.help(scroll: 0))
             case .quit: return askToQuit()
             }
         } catch {

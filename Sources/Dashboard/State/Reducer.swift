@@ -37,6 +37,7 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
     case .resize(let size):
         state.size = size
         state.revision += 1
+        if state.isTooSmall, state.context != .quit { state.overlay = .none }
         return [.redraw]
     case .standardError(let line):
         state.note(.standardError, line)

@@ -3,6 +3,8 @@ public enum ColourDepth: Sendable, Hashable, CaseIterable {
     /// None, or none wanted (NO_COLOR).
     case mono
     case ansi8, ansi16, palette256
+    /// 24 bits; the terminal's own colours can then only be had as far as there are eight.
+    case direct
 }
 
 /// A style as a terminal of limited colours can show it.
@@ -25,7 +27,14 @@ extension Theme {
         switch depth {
         case .mono:
             if style.background != .background { result.attributes.insert(.reverse) }
-            if style.role == .error || style.role == .warning { result.attributes.insert(.bold) }
+            if [.error, .warning, .focus].contains(style.role) { result.attributes.insert(.bold) }
+        case .direct:
+            result.foreground = Theme.number24(self[style.role])
+            result.background = Theme.number24(self[style.background])
+            if case .ansi = self[style.background] {
+                result.background = TerminalStyle.standard
+                result.attributes.insert(.reverse)
+            }
         case .ansi8:
             // Bright black as background needs sixteen colours: reverse video instead, in one colour.
             if style.background != .background {
@@ -56,6 +65,14 @@ extension Theme {
         case .standard: TerminalStyle.standard
         case .ansi(let index): Int(index)
         case .rgb(let red, let green, let blue): nearest256(Int(red), Int(green), Int(blue))
+        }
+    }
+
+    private static func number24(_ colour: Colour) -> Int {
+        switch colour {
+        case .standard, .ansi(8): TerminalStyle.standard
+        case .ansi(let index): Int(index & 7)
+        case .rgb(let red, let green, let blue): Int(red) << 16 | Int(green) << 8 | Int(blue)
         }
     }
 
