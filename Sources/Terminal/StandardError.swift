@@ -5,6 +5,12 @@ struct StandardErrorReader {
     private var unfinished: [UInt8] = []
     private static let longestLine = 2000
 
+    /// From now on stderr is collected. If there is no room for a temporary file, it stays as it is.
+    func begin() { _ = cn_capture_stderr() }
+
+    /// Puts stderr back and writes to it what was collected.
+    func end() { cn_release_stderr() }
+
     /// The lines that were completed since the last call.
     mutating func lines() -> [String] {
         var lines: [String] = []

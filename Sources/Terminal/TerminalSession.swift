@@ -76,7 +76,7 @@ private final class Session {
     private var isClockFast: Bool?
 
     /// The share of one core that drawing may take while a run goes on.
-    private static let drawingShare = 0.01
+    private static let drawingShare = 0.008
 
     init(
         screen: Screen, events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void,
@@ -91,7 +91,7 @@ private final class Session {
     }
 
     func run() async -> SessionEnd {
-        _ = cn_capture_stderr()
+        standardError.begin()
         cn_guard_crashes()
         let signals = SignalPipe()
         take(.tick(Session.now))
@@ -123,7 +123,7 @@ private final class Session {
         screen.close()
         signals.close()
         cn_release_crashes()
-        cn_release_stderr()
+        standardError.end()
         return end ?? SessionEnd()
     }
 
