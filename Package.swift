@@ -73,7 +73,10 @@ let package = Package(
         .testTarget(
             name: "DashboardTests", dependencies: ["Dashboard", "Core"], exclude: ["Snapshots"],
             swiftSettings: strict),
-        .testTarget(name: "TerminalTests", dependencies: ["Terminal", "Dashboard", "Core"], swiftSettings: strict),
+        .target(name: "CPseudoTerminal", path: "Tests/Support/CPseudoTerminal"),
+        .testTarget(
+            name: "TerminalTests", dependencies: ["Terminal", "Dashboard", "Core", "CPseudoTerminal"],
+            swiftSettings: strict),
         .testTarget(name: "fp4tuiTests", dependencies: ["fp4tui", "Core"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
