@@ -32,7 +32,11 @@ struct BatchRun {
         }
         let summary = await training.value
         if let failure { throw failure }
-        if summary.outcome == .diverged { return ExitStatus.diverged }
+        switch summary.outcome {
+        case .diverged: return ExitStatus.diverged
+        case .failed: throw UserError(report.lastWarning ?? "the run failed")
+        case .completed, .stopped: break
+        }
         if let signal = interrupts.received { return ExitStatus.interrupted(by: signal) }
         return report.isClosed ? ExitStatus.outputClosed : 0
     }
@@ -42,6 +46,8 @@ struct BatchRun {
 private struct BatchReport {
     var log: BatchLog
     var json: Bool
+    /// Why the run failed, if it did.
+    private(set) var lastWarning: String?
     private var output = StandardOutput()
     private var progress = ProgressLine()
 
@@ -59,6 +65,7 @@ private struct BatchReport {
             progress.hide()
             try output.write(lines.map { $0 + "\n" }.joined())
         }
+        if case .warning(_, let message) = event { lastWarning = message }
         if case .finished = event { return }
         progress.show(log.progress(width:))
     }

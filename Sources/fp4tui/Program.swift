@@ -8,7 +8,7 @@ struct Program: AsyncParsableCommand {
         commandName: "fp4tui",
         abstract: "Train a Transformer while you watch.",
         version: "0.1.0",
-        subcommands: [TrainCommand.self, ConfigCommand.self, PresetsCommand.self],
+        subcommands: [TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self],
         defaultSubcommand: TrainCommand.self)
 }
 
