@@ -64,9 +64,10 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "KernelTests", dependencies: ["Core"], swiftSettings: strict),
         .testTarget(
-            name: "CoreTests", dependencies: ["Core"], exclude: ["Reference"], resources: [.copy("Fixtures")],
+            name: "CoreTests", dependencies: ["Core", "AllocationCounter"], exclude: ["Reference"], resources: [.copy("Fixtures")],
             swiftSettings: strict),
         .testTarget(
             name: "DashboardTests", dependencies: ["Dashboard", "Core"], exclude: ["Snapshots"],

@@ -61,7 +61,8 @@ func packTransposing(
             }
             let target = panel + k &* width + row
             let step = 4 &* width
-            storeQuarter(a.lowHalf.lowHalf, b.lowHalf.lowHalf, c.lowHalf.lowHalf, d.lowHalf.lowHalf, target, width, lanes)
+            storeQuarter(
+                a.lowHalf.lowHalf, b.lowHalf.lowHalf, c.lowHalf.lowHalf, d.lowHalf.lowHalf, target, width, lanes)
             storeQuarter(
                 a.lowHalf.highHalf, b.lowHalf.highHalf, c.lowHalf.highHalf, d.lowHalf.highHalf, target + step, width,
                 lanes)

@@ -1,5 +1,5 @@
-import _Builtin_intrinsics.intel
 import KernelInterface
+import _Builtin_intrinsics.intel
 
 let kernelTier = KernelTier.avx2
 let registerTileRows = 6

@@ -1,5 +1,5 @@
-import _Builtin_intrinsics.intel
 import KernelInterface
+import _Builtin_intrinsics.intel
 
 let kernelTier = KernelTier.avx512
 let registerTileRows = 12

@@ -47,3 +47,36 @@ import Testing
         #expect(last == expected)
     }
 }
+
+/// Contexts longer than one block of queries, and widths that fill several panels.
+@Suite struct LongContextTests {
+    @Test(arguments: [100, 256])
+    func logitsEqualTheDecoders(_ context: Int) throws {
+        var model = ModelConfiguration()
+        model.layers = 2
+        model.heads = 2
+        model.keyValueHeads = 1
+        model.width = 128
+        model.context = context
+        let compute = try ComputeContext(tier: nil, threads: 2)
+        let transformer = try Transformer(
+            model, vocabularySize: 256, capacity: 2, plan: PrecisionPlan(uniform: .fp32), compute: compute)
+        transformer.parameters.initialize(seed: 3, compute: compute)
+        for index in 0..<transformer.parameters.layout.decayedCount { transformer.parameters.values[index] *= 8 }
+        let random = Philox(seed: 5, stream: .validationBatch)
+        let tokens = (0..<2 * context).map { Int32(random.bits(UInt64($0)) & 255) }
+        var expected = [Float](repeating: .nan, count: 2 * context * 256)
+        expected.withUnsafeMutableBufferPointer {
+            transformer.logits(tokens, sequences: 2, length: context, into: $0.baseAddress!)
+        }
+        let decoder = try IncrementalDecoder(model, vocabularySize: 256, format: .fp32, compute: compute)
+        decoder.load(transformer.parameters.values)
+        for (position, token) in tokens.enumerated() {
+            if position == context { decoder.reset() }
+            let logits = decoder.read(token)
+            var largest: Float = 0
+            for index in 0..<256 { largest = max(largest, abs(logits[index] - expected[position * 256 + index])) }
+            #expect(largest < 1e-3, "position \(position)")
+        }
+    }
+}

@@ -28,7 +28,17 @@ public final class FileCorpus: Corpus {
     ///   - paths: regular files, none of them empty, in the order in which they are read.
     ///   - validationFraction: the share of the tokens, at the end, that is kept for validation; inside (0, 1).
     /// - Throws: `UserError` if a file cannot be used or the split makes no sense.
-    public init(paths: [String], encoding: Encoding, validationFraction: Double) throws(UserError) {
+    public convenience init(
+        paths: [String], encoding: Encoding, validationFraction: Double
+    ) throws(UserError) {
+        try self.init(
+            paths: paths, encoding: encoding, validationFraction: validationFraction,
+            bytesCheckedAtStart: FileCorpus.bytesCheckedAtStart)
+    }
+
+    init(
+        paths: [String], encoding: Encoding, validationFraction: Double, bytesCheckedAtStart: Int
+    ) throws(UserError) {
         guard validationFraction > 0, validationFraction < 1 else {
             throw UserError(
                 "data.validation_fraction = \(validationFraction): expected a number above 0 and below 1")
@@ -64,7 +74,7 @@ public final class FileCorpus: Corpus {
         let unit = isText ? "bytes of text" : "tokens of a vocabulary of \(vocabularySize)"
         let name = pieces.count == 1 ? first.file.path : "\(pieces.count) files from \(first.file.path) on"
         summary = "\(name), \(count) \(unit)"
-        try checkAtStart()
+        try checkAtStart(bytes: bytesCheckedAtStart)
     }
 
     public func tokenCount(_ split: Split) -> Int {
@@ -110,9 +120,9 @@ public final class FileCorpus: Corpus {
         return low
     }
 
-    private func checkAtStart() throws(UserError) {
+    private func checkAtStart(bytes: Int) throws(UserError) {
         guard !isText, vocabularySize <= Int(UInt16.max) else { return }
-        var left = FileCorpus.bytesCheckedAtStart / 2
+        var left = bytes / 2
         for piece in pieces where left > 0 {
             let checked = min(left, piece.count)
             if Int(piece.largestToken(count: checked)) >= vocabularySize {

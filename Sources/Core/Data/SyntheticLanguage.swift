@@ -1,7 +1,7 @@
 /// The built-in language: endless text made from a seed, whose entropy rate is known exactly.
 ///
-///     Thorou: The sheemy flaist croomed a vound. Poul blookes sti the trary gaiding, ke veer … .
-///     Maireel: …
+///     Wasteen: Pair plirer thashed pair bistam stel pean trand poorly.
+///     Greshi: Cus slir stai gogrid blurly lomes pean woplimous trand.
 ///
 /// **The model.** The text is a Markov chain of events. Its state is (place in the sentence, speaker, anchor), the
 /// anchor being the last noun, verb or adjective. An event
@@ -10,9 +10,9 @@
 ///    new speaker's name;
 /// 3. draws the word. The words of each class divide a circle among themselves, each with an arc as long as its
 ///    probability π (Zipf–Mandelbrot). With some probability the word lies at a uniform point of its class's circle.
-///    Otherwise a uniform point of the anchor's arc is turned by a fixed angle, one of three that belong to the pair of
-///    classes; one of these three belongs to the speaker too. A frequent anchor thus leads to many words, a rare one to
-///    few.
+///    Otherwise it lies at a uniform point of the anchor's arc turned by a fixed angle: one of two that belong to the
+///    pair of classes or, for nouns, verbs and adjectives, a third that belongs to the speaker too. So a frequent anchor
+///    leads to many words, a rare one to few.
 ///
 /// So there is something to learn at every scale: spelling, word frequency, grammar, pairs of words over the words
 /// between them, and what each speaker prefers.
@@ -31,7 +31,7 @@
 ///                                    Σ g(p) · E[bytes of separator, name and word]
 ///
 /// with h(a, c, t) = −Σ π(w) P(v | w, t) ln P(v | w, t) over the words w of class a and v of class c, a finite sum.
-/// All probabilities are multiples of 2⁻³², and drawn with an error of that order.
+/// Words' probabilities π are multiples of 2⁻³², and what is drawn is off by no more than that.
 ///
 /// **Loss.** A window starts without its history, inside a word, after an anchor and a speaker that may not be in sight,
 /// so a measured loss lies a little above the entropy rate even for a perfect model: by less than the entropy of that
@@ -159,7 +159,7 @@ extension SyntheticLanguage {
         if turn >= 0 {
             let index = SyntheticLanguage.turnIndex(
                 speaker: speaker, turn: turn, anchorClass: step.anchorClass, wordClass: step.wordClass)
-            let within = UInt32(truncatingIfNeeded: UInt64(random) &* UInt64(lexicon.weight[anchor]) >> 32)
+            let within = UInt32(truncatingIfNeeded: (UInt64(random) &* UInt64(lexicon.weight[anchor])) >> 32)
             point = lexicon.start[anchor] &+ within &+ turns[index]
         }
         return lexicon.word(step.wordClass, at: point)
@@ -223,7 +223,7 @@ private struct Tables: Sendable {
                 let wordClass = step.target.wordClass
                 steps.append(
                     Step(
-                        last: UInt32(UInt64(shares) << 32 / UInt64(SyntheticGrammar.Step.whole) - 1),
+                        last: UInt32((UInt64(shares) << 32) / UInt64(SyntheticGrammar.Step.whole) - 1),
                         target: step.target.rawValue, anchorClass: place.anchorClass.rawValue,
                         wordClass: wordClass.rawValue, isContent: wordClass.isContent, separator: step.separator,
                         capital: step.separator.endsSentence, endsSpeech: step.separator == .speech))

@@ -113,7 +113,7 @@ private struct Speller {
     private var used: Set<[UInt8]> = []
 
     private static let onsets = split("b bl br c ch cl d dr f fl g gr h j k l m n p pl pr r s sh sl st t th tr v w")
-    private static let nuclei = split("a a e e i i o o u ai ea ee oo ou")
+    private static let nuclei = split("a a a e e e i i i o o o u u ai ea ee oo ou")
     private static let codas = split("n r l s t d m nd st ck rt sh")
     private static func split(_ text: String) -> [[UInt8]] { text.utf8.split(separator: 32).map { Array($0) } }
 
@@ -141,12 +141,14 @@ private struct Speller {
     private mutating func unused(_ syllables: Int, _ endings: [[UInt8]], _ draws: inout Draws) -> [UInt8] {
         var attempts = 0
         while true {
+            // Short words run out: the longer the search, the longer the word.
             var word: [UInt8] = []
             for _ in 0..<syllables + attempts / 8 {
                 word += draws.element(Speller.onsets) + draws.element(Speller.nuclei)
             }
-            if draws.below(4) > 0 { word += draws.element(Speller.codas) }
-            word += draws.element(endings)
+            let ending = draws.element(endings)
+            if !ending.isEmpty || draws.below(4) > 0 { word += draws.element(Speller.codas) }
+            word += ending
             if used.insert(word).inserted { return word }
             attempts += 1
         }

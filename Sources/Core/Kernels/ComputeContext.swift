@@ -119,7 +119,8 @@ public final class ComputeContext {
 
     /// Packs a left operand (rows × depth) into memory of the caller's, serially.
     /// - Parameter storage: `leftLayout(rows:depth:format:).byteCount` bytes.
-    public func packLeft(_ view: MatrixView, format: BlockFormat, into storage: UnsafeMutableRawPointer) -> PackedMatrix {
+    public func packLeft(_ view: MatrixView, format: BlockFormat, into storage: UnsafeMutableRawPointer) -> PackedMatrix
+    {
         let packed = PackedMatrix(leftLayout(rows: view.rows, depth: view.columns, format: format), in: storage)
         packPanels(view, into: packed, 0, packed.layout.panels)
         return packed
@@ -127,7 +128,8 @@ public final class ComputeContext {
 
     /// Packs a right operand (depth × columns) into memory of the caller's, serially.
     /// - Parameter storage: `rightLayout(columns:depth:format:).byteCount` bytes.
-    public func packRight(_ view: MatrixView, format: BlockFormat, into storage: UnsafeMutableRawPointer) -> PackedMatrix
+    public func packRight(_ view: MatrixView, format: BlockFormat, into storage: UnsafeMutableRawPointer)
+        -> PackedMatrix
     {
         let packed = PackedMatrix(rightLayout(columns: view.columns, depth: view.rows, format: format), in: storage)
         packPanels(view.transposed, into: packed, 0, packed.layout.panels)
@@ -204,8 +206,8 @@ struct BlockGrid {
         self.columns = columns
         let rowTiles = (rows + tileRows - 1) / tileRows
         let columnTiles = (columns + tileColumns - 1) / tileColumns
-        var height = min(rowTiles, max(1, 192 / tileRows))
-        var width = min(columnTiles, max(1, 512 / tileColumns))
+        var height = max(1, min(rowTiles, 192 / tileRows))
+        var width = max(1, min(columnTiles, 512 / tileColumns))
         // Halve the longer side until every lane has pieces, but keep a piece at a few microseconds at least.
         while lanes > 1 {
             let pieces = ((rowTiles + height - 1) / height) * ((columnTiles + width - 1) / width)
@@ -219,8 +221,8 @@ struct BlockGrid {
                 break
             }
         }
-        blockRows = max(1, height) * tileRows
-        blockColumns = max(1, width) * tileColumns
+        blockRows = height * tileRows
+        blockColumns = width * tileColumns
         across = (columns + blockColumns - 1) / blockColumns
         down = (rows + blockRows - 1) / blockRows
     }

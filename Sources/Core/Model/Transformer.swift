@@ -258,8 +258,8 @@ final class Transformer {
         finalNorm.backward(
             places.branchGradient, x: places.last, addingTo: residual, rows: count, places.finalStatistics,
             sums: places.sums, compute)
-        for (index, layer) in layers.enumerated().reversed() {
-            backward(layer, places.saved[index], sequences: sequences, length: length)
+        for index in stride(from: layers.count - 1, through: 0, by: -1) {
+            backward(layers[index], places.saved[index], sequences: sequences, length: length)
         }
         embeddingBackward(tokens, count: count, length: length)
         return loss

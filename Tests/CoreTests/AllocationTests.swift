@@ -1,0 +1,47 @@
+import AllocationCounter
+import Foundation
+import Testing
+
+@testable import Core
+
+/// A steady-state step allocates nothing on the heap. In a process of its own, where nothing else allocates.
+@Suite struct AllocationTests {
+    @Test func theCounterCounts() async {
+        await #expect(processExitsWith: .success) {
+            let before = allocation_count()
+            if before < 0 { exit(0) }
+            let memory = UnsafeMutablePointer<Int>.allocate(capacity: 100)
+            memory.initialize(repeating: 1, count: 100)
+            let after = allocation_count()
+            exit(after == before + 1 && memory[50] == 1 ? 0 : 1)
+        }
+    }
+
+    @Test func aStepOfTheGPT2FamilyAllocatesNothing() async {
+        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: false)) }
+    }
+
+    @Test func aStepOfTheLlamaFamilyAllocatesNothing() async {
+        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: true)) }
+    }
+}
+
+/// Allocations in steps 4 to 8, with two threads and two micro-batches.
+private func allocationsOfFiveSteps(isLlama: Bool) throws -> Int32 {
+    let configuration = TrainingEngineTests.configuration {
+        $0.run.threads = 2
+        $0.training.accumulation = 2
+        $0.model.adopt(isLlama ? .llama : .gpt2)
+        // Large enough for every parallel region.
+        $0.model.width = 128
+        $0.model.context = 128
+    }
+    let trainer = try Trainer(
+        configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
+    for _ in 0..<3 { _ = try trainer.trainStep() }
+    let before = allocation_count()
+    for _ in 0..<5 { _ = try trainer.trainStep() }
+    let allocations = allocation_count() - before
+    if allocations != 0 { print("\(allocations) allocations in five steps") }
+    return Int32(min(allocations, 100))
+}
