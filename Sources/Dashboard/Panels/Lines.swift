@@ -1,0 +1,133 @@
+import Core
+
+/// The row of figures beneath the panels.
+enum StatusLine {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        guard let run = state.run else { return }
+        func figure(_ value: String, _ unit: String) -> [(String, Style)] {
+            [(value, Style(.strong, .bold)), (unit, Style(.barText))]
+        }
+        var figures: [[(String, Style)]] = []
+        if let rate = state.throughput.tokensPerSecond(tokensPerStep: run.tokensPerStep) {
+            figures.append(figure(NumberText.short(rate), " tok/s"))
+        }
+        if let time = state.throughput.stepMilliseconds {
+            figures.append(figure(NumberText.fixed(time, time < 100 ? 1 : 0), " ms/step"))
+        }
+        if let rate = state.learningRate {
+            figures.append([("lr ", Style(.barText)), (NumberText.scientific(rate), Style(.strong, .bold))])
+        }
+        figures += [
+            [("mem ", Style(.barText)), (NumberText.bytes(run.memoryBytes), Style(.strong, .bold))],
+            [(run.format.rawValue, Style(.strong, .bold))],
+            [
+                (run.kernels, Style(.strong, .bold)),
+                (" \(Glyphs.of(state.glyphs).times)\(run.threads)", Style(.barText)),
+            ],
+        ]
+        if let tokens = state.last?.tokens { figures.append(figure(NumberText.short(Double(tokens)), " tokens")) }
+        figures.append(figure(NumberText.short(Double(run.parameterCount)), " parameters"))
+        frame.row(figures, x: area.x + 1, y: area.y, limit: area.width - 2, gap: 3)
+    }
+}
+
+/// The row for the command line and for messages.
+enum MessageLine {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        if case .commandLine(let line) = state.overlay {
+            drawCommandLine(line, state, into: &frame, at: area)
+            return
+        }
+        guard let (text, style) = message(state) else { return }
+        let shown = TitleBar.shortened(text, to: area.width - 2, Glyphs.of(state.glyphs))
+        frame.put(shown, x: area.x + 1, y: area.y, limit: area.width - 2, style)
+    }
+
+    private static func message(_ state: DashboardState) -> (String, Style)? {
+        if let message = state.message {
+            return (message.text, Style(message.isError ? .error : .emphasis, message.isError ? .bold : []))
+        }
+        if state.isStopping { return ("finishing step, then stopping: C-c leaves at once", Style(.warning)) }
+        switch state.phase {
+        case .starting: return ("starting", Style(.barText))
+        case .finished(let summary): return outcome(summary)
+        case .running, .paused: return nil
+        }
+    }
+
+    private static func outcome(_ summary: RunSummary) -> (String, Style) {
+        var parts = ["\(NumberText.grouped(summary.steps)) steps in \(NumberText.duration(summary.elapsedSeconds))"]
+        if let loss = summary.finalLoss { parts.append("loss \(NumberText.significant(Double(loss)))") }
+        if let loss = summary.validationLoss { parts.append("val \(NumberText.significant(Double(loss)))") }
+        if let path = summary.savedPath { parts.append("saved \(path)") }
+        let word: (String, Role) =
+            switch summary.outcome {
+            case .completed: ("done", .ok)
+            case .stopped: ("stopped", .warning)
+            case .diverged: ("diverged", .error)
+            }
+        return ("\(word.0): \(parts.joined(separator: ", ")) - q quits", Style(word.1, .bold))
+    }
+
+    private static func drawCommandLine(
+        _ line: CommandLine, _ state: DashboardState, into frame: inout Frame, at area: Rectangle
+    ) {
+        frame.put(":", x: area.x + 1, y: area.y, Style(.title, .bold))
+        let room = max(1, area.width - 4)
+        // The end of a long line stays in view up to the cursor.
+        var first = 0
+        func columns(_ range: Range<Int>) -> Int {
+            line.scalars[range].reduce(0) { $0 + (CharacterWidth.columns($1) ?? 1) }
+        }
+        while first < line.cursor, columns(first..<line.cursor) >= room { first += 1 }
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: line.scalars[first...])
+        let end = frame.put(String(view), x: area.x + 2, y: area.y, limit: room, Style(.strong))
+        frame.cursor = Frame.Cursor(
+            x: min(area.right - 1, area.x + 2 + columns(first..<line.cursor)), y: area.y)
+        if line.cursor == line.scalars.count {
+            frame.put(hint(line.text), x: end + 1, y: area.y, limit: max(0, area.right - end - 2), Style(.axis))
+        }
+    }
+
+    /// What could be typed next.
+    private static func hint(_ text: String) -> String {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard let name = words.first, !name.isEmpty else {
+            return Command.list.map(\.name).joined(separator: " ")
+        }
+        if let entry = Command.list.first(where: { $0.name == name }) {
+            guard words.count == 1 || words[1].isEmpty else { return "" }
+            return entry.argument.isEmpty ? "- \(entry.help)" : "\(entry.argument) - \(entry.help)"
+        }
+        guard words.count == 1 else { return "" }
+        return Command.list.map(\.name).filter { $0.hasPrefix(name) }.joined(separator: " ")
+    }
+}
+
+/// The last row: the keys that matter now.
+enum Footer {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        frame.fill(area, .bar)
+        let items = KeyTable.footer(state.context).map { binding in
+            let isUseful = isUseful(binding.action, state)
+            return [
+                (" \(binding.keys.first?.name ?? "")", Style(isUseful ? .title : .axis, on: .bar, .bold)),
+                (" \(label(binding, state))", Style(isUseful ? .barText : .axis, on: .bar)),
+            ]
+        }
+        frame.row(items, x: area.x, y: area.y, limit: area.width, gap: 1)
+    }
+
+    private static func label(_ binding: KeyBinding, _ state: DashboardState) -> String {
+        binding.action == .togglePause && (state.phase == .paused || state.request == .pause) ? "Resume" : binding.label
+    }
+
+    private static func isUseful(_ action: Action, _ state: DashboardState) -> Bool {
+        switch action {
+        case .togglePause, .sample, .evaluate: !state.isFinished && !state.isStopping && state.run != nil
+        case .step: state.phase == .paused && !state.isStopping
+        default: true
+        }
+    }
+}

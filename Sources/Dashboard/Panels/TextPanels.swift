@@ -1,0 +1,197 @@
+import Core
+
+/// Text sampled from the model.
+enum SamplePanel {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let inside = area.inset(x: 2, y: 1)
+        let lines = lines(state, width: inside.width)
+        let page = inside.height
+        let start = min(state.scroll[.sample] ?? 0, max(0, lines.count - page))
+        for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {
+            var x = inside.x
+            for (text, style) in line { x = frame.put(text, x: x, y: inside.y + row, limit: inside.right - x, style) }
+        }
+        var notes = state.sample.map { ["step \(NumberText.grouped($0.step))"] } ?? []
+        if lines.count > page { notes.append(LogPanel.position(start, page, lines.count)) }
+        frame.box(area, title: "3 Sample", notes: notes, glyphs: glyphs, hasFocus: state.focus == .sample)
+    }
+
+    /// The sample, wrapped at words where possible.
+    /// - Parameter width: in cells.
+    static func lines(_ state: DashboardState, width: Int) -> [[(String, Style)]] {
+        guard let sample = state.sample else {
+            let text = state.run == nil || state.isFinished ? "no sample" : "no sample yet: s takes one now"
+            return [[(text, Style(.axis))]]
+        }
+        return wrap([(sample.prompt, Style(.emphasis, .bold)), (sample.text, .text)], width: width)
+    }
+
+    /// Text of several styles as lines of at most `width` cells.
+    static func wrap(_ texts: [(String, Style)], width: Int) -> [[(String, Style)]] {
+        guard width > 0 else { return [] }
+        let scalars = texts.flatMap { text, style in text.unicodeScalars.map { ($0, style) } }
+        var lines: [[(Unicode.Scalar, Style)]] = []
+        var line: [(Unicode.Scalar, Style)] = []
+        var used = 0
+        /// Where the line can be broken: after its last space.
+        var lastBreak: Int?
+        func columns(_ items: some Sequence<(Unicode.Scalar, Style)>) -> Int {
+            items.reduce(0) { $0 + (CharacterWidth.columns($1.0) ?? 1) }
+        }
+        for item in scalars {
+            if item.0 == "\n" {
+                lines.append(line)
+                (line, used, lastBreak) = ([], 0, nil)
+                continue
+            }
+            let scalar: Unicode.Scalar = item.0 == "\t" ? " " : item.0
+            let columnsNeeded = CharacterWidth.columns(scalar) ?? 1
+            if used + columnsNeeded > width {
+                if scalar == " " {
+                    lines.append(line)
+                    (line, used, lastBreak) = ([], 0, nil)
+                    continue
+                }
+                let at = lastBreak ?? line.count
+                lines.append(Array(line[..<at]))
+                line.removeFirst(at)
+                used = columns(line)
+                lastBreak = nil
+            }
+            line.append((scalar, item.1))
+            used += columnsNeeded
+            if scalar == " " { lastBreak = line.count }
+        }
+        lines.append(line)
+        return lines.map(runs)
+    }
+
+    /// Neighbours of the same style become one text.
+    private static func runs(_ line: [(Unicode.Scalar, Style)]) -> [(String, Style)] {
+        var result: [(String, Style)] = []
+        for (scalar, style) in line {
+            if let last = result.last, last.1 == style {
+                result[result.count - 1].0.unicodeScalars.append(scalar)
+            } else {
+                result.append((String(Character(scalar)), style))
+            }
+        }
+        return result
+    }
+}
+
+/// What happened, the newest first.
+enum LogPanel {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let inside = area.inset(x: 2, y: 1)
+        let start = min(state.scroll[.log] ?? 0, max(0, state.log.count - 1))
+        let stepWidth = max(1, NumberText.grouped(state.last?.step ?? 0).count)
+        var y = inside.y
+        var end = start
+        for entry in state.log.reversed().dropFirst(start) where y < inside.bottom {
+            end += 1
+            let step = NumberText.grouped(entry.step)
+            frame.put(step, x: inside.x + max(0, stepWidth - step.count), y: y, Style(.axis))
+            let x = inside.x + stepWidth + 1
+            let text = [(entry.kind.rawValue, Style(role(entry.kind), .bold)), (" \(entry.text)", .text)]
+            for line in SamplePanel.wrap(text, width: inside.right - x).prefix(inside.bottom - y) {
+                var column = x
+                for (text, style) in line {
+                    column = frame.put(text, x: column, y: y, limit: max(0, inside.right - column), style)
+                }
+                y += 1
+            }
+        }
+        if state.log.isEmpty { frame.put("nothing yet", x: inside.x, y: inside.y, Style(.axis)) }
+        let notes = end - start < state.log.count ? ["\(start + 1)-\(end)/\(state.log.count)"] : []
+        frame.box(area, title: "4 Log", notes: notes, glyphs: glyphs, hasFocus: state.focus == .log)
+    }
+
+    private static func role(_ kind: LogEntry.Kind) -> Role {
+        switch kind {
+        case .start, .state: .title
+        case .evaluation: .validation
+        case .saved: .ok
+        case .change: .emphasis
+        case .warning: .warning
+        case .error: .error
+        case .standardError: .barText
+        }
+    }
+
+    static func position(_ start: Int, _ page: Int, _ count: Int) -> String {
+        "\(start + 1)-\(min(count, start + page))/\(count)"
+    }
+}
+
+/// The facts of the run.
+enum RunPanel {
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let inside = area.inset(x: 2, y: 1)
+        let lines = lines(state, width: inside.width)
+        let page = inside.height
+        let start = min(state.scroll[.run] ?? 0, max(0, lines.count - page))
+        for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {
+            var x = inside.x
+            for (text, style) in line { x = frame.put(text, x: x, y: inside.y + row, limit: inside.right - x, style) }
+        }
+        if lines.isEmpty { frame.put("starting", x: inside.x, y: inside.y, Style(.axis)) }
+        let notes = lines.count > page ? [LogPanel.position(start, page, lines.count)] : []
+        frame.box(area, title: "5 Run", notes: notes, glyphs: glyphs, hasFocus: state.focus == .run)
+    }
+
+    /// Names beside values, long values on several lines.
+    static func lines(_ state: DashboardState, width: Int) -> [[(String, Style)]] {
+        let nameWidth = 11
+        return facts(state).flatMap { name, value in
+            SamplePanel.wrap([(value, .text)], width: max(1, width - nameWidth)).enumerated().map { index, line in
+                let head = index == 0 ? name : ""
+                return [(head + String(repeating: " ", count: nameWidth - head.count), Style(.barText))] + line
+            }
+        }
+    }
+
+    private static func facts(_ state: DashboardState) -> [(name: String, value: String)] {
+        guard let run = state.run else { return [] }
+        let model = run.model
+        let heads =
+            model.keyValueHeads == model.heads ? "\(model.heads)" : "\(model.heads), \(model.keyValueHeads) key-value"
+        var facts = [
+            ("model", "\(model.layers) layers, width \(model.width)"), ("heads", heads),
+            ("parts", "\(model.norm.rawValue), \(model.position.rawValue), \(model.activation.rawValue)"),
+            ("parameters", NumberText.short(Double(run.parameterCount))),
+            ("context", "\(NumberText.grouped(model.context)) tokens"),
+            ("vocabulary", NumberText.grouped(run.vocabularySize)),
+            ("batch", "\(NumberText.grouped(run.tokensPerStep)) tokens a step"),
+            ("data", run.data),
+            (
+                "tokens",
+                "\(NumberText.short(Double(run.trainingTokens))) train, "
+                    + "\(NumberText.short(Double(run.validationTokens))) val"
+            ),
+        ]
+        if let last = state.last {
+            let epochs = run.trainingTokens > 0 ? Double(last.tokens) / Double(run.trainingTokens) : 0
+            facts.append(
+                (
+                    "seen", "\(NumberText.short(Double(last.tokens))) tokens, \(NumberText.fixed(epochs, 2)) epochs"
+                ))
+        }
+        if let best = state.bestEvaluation {
+            facts.append(
+                (
+                    "best val",
+                    "\(NumberText.significant(Double(best.validationLoss))) at step \(NumberText.grouped(best.step))"
+                ))
+        }
+        facts += [
+            ("precision", run.format.rawValue), ("kernels", "\(run.kernels), \(run.threads) threads"),
+            ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
+            ("save to", state.savePath ?? "nowhere"),
+        ]
+        return facts.map { (name: $0.0, value: $0.1) }
+    }
+}

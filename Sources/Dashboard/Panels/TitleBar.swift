@@ -1,0 +1,87 @@
+import Core
+
+/// The first row: which run, what it does, how far it is.
+enum TitleBar {
+    static func stateWord(_ state: DashboardState) -> (text: String, role: Role) {
+        if state.isStopping { return ("STOPPING", .warning) }
+        switch state.phase {
+        case .starting: return ("STARTING", .barText)
+        case .running:
+            if state.request == .pause { return ("PAUSING", .warning) }
+            if let age = state.staleSeconds { return ("STALE \(Int(min(age, 1e9))) s", .error) }
+            return ("RUNNING", .ok)
+        case .paused:
+            switch state.request {
+            case .resume: return ("RESUMING", .ok)
+            case .step: return ("STEPPING", .ok)
+            default: return ("PAUSED", .warning)
+            }
+        case .finished(let summary):
+            switch summary.outcome {
+            case .completed: return ("DONE", .ok)
+            case .stopped: return ("STOPPED", .warning)
+            case .diverged: return ("DIVERGED", .error)
+            }
+        }
+    }
+
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+        let glyphs = Glyphs.of(state.glyphs)
+        let bar = Style(.barText, on: .bar)
+        frame.fill(area, bar)
+        let word = stateWord(state)
+        let sign =
+            switch state.phase {
+            case .running where state.request != .pause: glyphs.running
+            case .finished: glyphs.stopped
+            case .starting: glyphs.separator
+            default: glyphs.paused
+            }
+        var x = frame.put(" fp4tui ", x: area.x, y: area.y, Style(.title, on: .bar, .bold))
+        let name = state.run?.name ?? ""
+        if !name.isEmpty {
+            x = frame.put(
+                shortened(name, to: max(8, area.width / 5), glyphs) + " ", x: x, y: area.y, Style(.strong, on: .bar))
+        }
+        x = frame.put("\(sign) \(word.text)  ", x: x, y: area.y, Style(word.role, on: .bar, .bold))
+        guard let run = state.run else { return }
+
+        let step = state.last?.step ?? 0
+        let share = run.totalSteps > 0 ? min(1, Double(step) / Double(run.totalSteps)) : 0
+        let percent = "\(Int(share * 100))%"
+        var ends: [String] = []
+        if let seconds = state.remainingSeconds { ends.append("ETA \(NumberText.duration(seconds))") }
+        let elapsed = "elapsed \(NumberText.duration(state.elapsed))"
+        let steps = "step \(NumberText.grouped(step))/\(NumberText.grouped(run.totalSteps)) "
+        x = frame.put(steps, x: x, y: area.y, limit: area.right - x, Style(.strong, on: .bar))
+
+        let spaceWithElapsed =
+            area.right - x - CharacterWidth.columns((ends + [elapsed]).joined(separator: "  ")) - percent.count - 4
+        if spaceWithElapsed >= 6 { ends.append(elapsed) }
+        var right = area.right - 1
+        let end = ends.joined(separator: "  ")
+        if right - end.count > x {
+            right -= end.count
+            frame.put(end, x: right, y: area.y, bar)
+            right -= 2
+        }
+        let barWidth = right - x - percent.count - 1
+        if barWidth >= 4 {
+            let filled = Int((Double(barWidth) * share).rounded(.down))
+            for offset in 0..<barWidth {
+                let isFilled = offset < filled
+                frame.put(
+                    isFilled ? glyphs.barFull : glyphs.barEmpty, x: x + offset, y: area.y,
+                    Style(isFilled ? .title : .axis, on: .bar))
+            }
+            x += barWidth + 1
+        }
+        if x + percent.count <= right { frame.put(percent, x: x, y: area.y, Style(.strong, on: .bar)) }
+    }
+
+    static func shortened(_ text: String, to columns: Int, _ glyphs: Glyphs) -> String {
+        guard CharacterWidth.columns(text) > columns else { return text }
+        let room = columns - CharacterWidth.columns(glyphs.ellipsis)
+        return room > 0 ? CharacterWidth.prefix(text, columns: room) + glyphs.ellipsis : ""
+    }
+}

@@ -1,0 +1,149 @@
+import Core
+
+/// A command of the command line.
+enum Command: Hashable {
+    case engine(EngineCommand)
+    case theme(String)
+    case quit
+    case help
+
+    /// Names, arguments and what they do, for completion and help.
+    static let list: [(name: String, argument: String, help: String)] = [
+        ("lr", "2e-4", "set the peak learning rate"),
+        ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),
+        ("sample", "", "sample text now"),
+        ("eval", "", "evaluate on the validation sample now"),
+        ("save", "PATH", "save the model"),
+        ("theme", "NAME", "change the colours: a theme or a base16 file"),
+        ("pause", "", "pause after the step in progress"),
+        ("resume", "", "go on training"),
+        ("step", "", "train one step while paused"),
+        ("help", "", "open the help"),
+        ("quit", "", "quit, after a question while the run goes on"),
+    ]
+
+    static func parse(_ line: String) throws(UserError) -> Command {
+        let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true).map(String.init)
+        guard let name = words.first else { throw UserError("no command: type one, or Esc") }
+        let argument = words.count > 1 ? trimmed(words[1]) : ""
+        guard let entry = list.first(where: { $0.name == name }) else {
+            throw UserError("unknown command \(name): : shows the commands")
+        }
+        if entry.argument.isEmpty, !argument.isEmpty { throw UserError("\(name) takes nothing after it") }
+        switch name {
+        case "lr":
+            guard let value = Double(argument), value.isFinite, value > 0 else {
+                throw UserError("lr needs a number above 0, such as lr 2e-4; found \(quoted(argument))")
+            }
+            return .engine(.setLearningRate(value))
+        case "clip":
+            guard let value = Double(argument), value.isFinite, value >= 0 else {
+                throw UserError("clip needs a number from 0, such as clip 0.5; found \(quoted(argument))")
+            }
+            return .engine(.setGradientClip(value))
+        case "save":
+            guard !argument.isEmpty else { throw UserError("save needs a path, such as save model.safetensors") }
+            return .engine(.save(argument))
+        case "theme":
+            guard !argument.isEmpty else { throw UserError("theme needs a name or the path of a base16 file") }
+            return .theme(argument)
+        case "sample": return .engine(.sample)
+        case "eval": return .engine(.evaluate)
+        case "pause": return .engine(.pause)
+        case "resume": return .engine(.resume)
+        case "step": return .engine(.step)
+        case "help": return .help
+        default: return .quit
+        }
+    }
+
+    private static func quoted(_ argument: String) -> String {
+        argument.isEmpty ? "nothing" : "“\(argument)”"
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var text = Substring(text)
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+
+    /// What may stand in place of the last word of an unfinished line.
+    static func completions(_ line: String, themes: [String]) -> [String] {
+        if let space = line.lastIndex(of: " ") {
+            guard line.hasPrefix("theme ") else { return [] }
+            let word = line[line.index(after: space)...]
+            return themes.filter { $0.hasPrefix(word) }.map { line[...space] + $0 }
+        }
+        return list.filter { $0.name.hasPrefix(line) }.map { $0.argument.isEmpty ? $0.name : $0.name + " " }
+    }
+}
+
+/// The line being typed.
+struct CommandLine: Hashable, Sendable {
+    private(set) var scalars: [Unicode.Scalar] = []
+    private(set) var cursor = 0
+    /// Place in the history; equal to its count for the line being typed.
+    private var place: Int
+    private var draft: [Unicode.Scalar] = []
+
+    static let longest = 500
+
+    init(historyCount: Int) {
+        place = historyCount
+    }
+
+    var text: String {
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: scalars)
+        return String(view)
+    }
+
+    mutating func insert(_ scalar: Unicode.Scalar) {
+        guard scalars.count < CommandLine.longest, let columns = CharacterWidth.columns(scalar), columns > 0
+        else { return }
+        scalars.insert(scalar, at: cursor)
+        cursor += 1
+    }
+
+    mutating func replace(with text: String) {
+        scalars = Array(text.unicodeScalars.prefix(CommandLine.longest))
+        cursor = scalars.count
+    }
+
+    mutating func move(by offset: Int) {
+        cursor = min(scalars.count, max(0, cursor + offset))
+    }
+
+    mutating func moveToStart() { cursor = 0 }
+    mutating func moveToEnd() { cursor = scalars.count }
+
+    mutating func eraseBefore() {
+        guard cursor > 0 else { return }
+        cursor -= 1
+        scalars.remove(at: cursor)
+    }
+
+    mutating func eraseAfter() {
+        if cursor < scalars.count { scalars.remove(at: cursor) }
+    }
+
+    mutating func eraseLine() {
+        scalars.removeFirst(cursor)
+        cursor = 0
+    }
+
+    mutating func eraseWord() {
+        while cursor > 0, scalars[cursor - 1] == " " { eraseBefore() }
+        while cursor > 0, scalars[cursor - 1] != " " { eraseBefore() }
+    }
+
+    mutating func recall(_ offset: Int, history: [String]) {
+        let wanted = place + offset
+        guard wanted >= 0, wanted <= history.count else { return }
+        if place == history.count { draft = scalars }
+        place = wanted
+        scalars = place == history.count ? draft : Array(history[place].unicodeScalars)
+        cursor = scalars.count
+    }
+}

@@ -1,0 +1,190 @@
+import Core
+
+extension DashboardState {
+    /// Windows of the newest steps that zooming walks through.
+    private static let windows: [Int] = (1...15).flatMap { exponent -> [Int] in
+        let power = (0..<exponent).reduce(1) { product, _ in product * 10 }
+        return [power * 2, power * 5, power * 10]
+    }
+
+    mutating func press(_ key: Key) -> [DashboardEffect] {
+        revision += 1
+        if let action = KeyTable.action(for: key, in: context) { return perform(action, key) }
+        if case .commandLine(var line) = overlay, case .character(let scalar) = key {
+            line.insert(scalar)
+            overlay = .commandLine(line)
+        }
+        return []
+    }
+
+    private mutating func perform(_ action: Action, _ key: Key) -> [DashboardEffect] {
+        switch action {
+        case .redraw: return [.redraw]
+        case .suspend: return [.suspend]
+        case .askToQuit: return askToQuit()
+        case .close:
+            overlay = .none
+            return []
+        default: break
+        }
+        switch overlay {
+        case .none: return performOnDashboard(action, key)
+        case .help(let scroll):
+            overlay = .help(scroll: scrolled(scroll, action, lines: Help.lines(glyphs).count, page: helpPage))
+            return []
+        case .quit(let choice): return answer(action, choice)
+        case .commandLine(let line): return edit(line, action)
+        }
+    }
+
+    private mutating func askToQuit() -> [DashboardEffect] {
+        if isFinished { return [.quit] }
+        if isStopping { return [.quit] }
+        overlay = .quit(choice: 0)
+        return []
+    }
+
+    private mutating func answer(_ action: Action, _ choice: Int) -> [DashboardEffect] {
+        let answers = QuitQuestion.answers(savePath: savePath)
+        switch action {
+        case .chooseNext: overlay = .quit(choice: (choice + 1) % answers.count)
+        case .choosePrevious: overlay = .quit(choice: (choice + answers.count - 1) % answers.count)
+        case .stopAndSave: return stop(saving: true)
+        case .stopWithoutSaving: return stop(saving: false)
+        default:
+            switch answers[min(choice, answers.count - 1)].action {
+            case .stopAndSave: return stop(saving: true)
+            case .stopWithoutSaving: return stop(saving: false)
+            default: overlay = .none
+            }
+        }
+        return []
+    }
+
+    private mutating func performOnDashboard(_ action: Action, _ key: Key) -> [DashboardEffect] {
+        switch action {
+        case .togglePause:
+            let isHalted = phase == .paused && request != .resume || phase != .paused && request == .pause
+            return ask(isHalted ? .resume : .pause)
+        case .step: return ask(.step)
+        case .sample: return ask(.sample)
+        case .evaluate: return ask(.evaluate)
+        case .toggleLogarithmic:
+            if focus == .gradientNorm {
+                isGradientNormLogarithmic.toggle()
+            } else {
+                isLossLogarithmic.toggle()
+            }
+        case .smoothMore: smoothing = min(DashboardState.smoothings.count - 1, smoothing + 1)
+        case .smoothLess: smoothing = max(0, smoothing - 1)
+        case .zoomIn:
+            let shown = range.upperBound - range.lowerBound + 1
+            window = DashboardState.windows.last { $0 < shown } ?? window
+        case .zoomOut:
+            if let shown = window {
+                let wider = DashboardState.windows.first { $0 > shown }
+                window = wider.flatMap { $0 < loss.lastStep ?? 0 ? $0 : nil }
+            }
+        case .fit: window = nil
+        case .follow: window = 1000
+        case .fullScreen: isFullScreen.toggle()
+        case .focusNext: moveFocus(by: 1)
+        case .focusPrevious: moveFocus(by: -1)
+        case .focusNumber:
+            if case .character(let digit) = key, let panel = Panel(rawValue: Int(digit.value) - 48) { focus = panel }
+        case .openHelp: overlay = .help(scroll: 0)
+        case .openCommandLine: overlay = .commandLine(CommandLine(historyCount: history.count))
+        default: scrollFocus(action)
+        }
+        return []
+    }
+
+    private mutating func moveFocus(by offset: Int) {
+        let count = Panel.allCases.count
+        focus = Panel.allCases[(focus.rawValue - 1 + offset + count) % count]
+    }
+
+    // MARK: Scrolling
+
+    private var helpPage: Int { max(1, HelpOverlay.rectangle(size).height - 2) }
+
+    private mutating func scrollFocus(_ action: Action) {
+        guard let area = Layout(size: size, focus: focus, isFullScreen: isFullScreen).rectangle(of: focus)?.inset()
+        else { return }
+        let lines: Int
+        switch focus {
+        case .sample: lines = SamplePanel.lines(self, width: area.width - 2).count
+        case .log: lines = log.count + area.height - 1
+        case .run: lines = RunPanel.lines(self, width: area.width - 2).count
+        case .loss, .gradientNorm: return
+        }
+        scroll[focus] = scrolled(scroll[focus] ?? 0, action, lines: lines, page: max(1, area.height))
+    }
+
+    private func scrolled(_ position: Int, _ action: Action, lines: Int, page: Int) -> Int {
+        let last = max(0, lines - page)
+        let position = min(position, last)
+        switch action {
+        case .scrollUp: return max(0, position - 1)
+        case .scrollDown: return min(last, position + 1)
+        case .pageUp: return max(0, position - page)
+        case .pageDown: return min(last, position + page)
+        case .scrollToStart: return 0
+        case .scrollToEnd: return last
+        default: return position
+        }
+    }
+
+    // MARK: Command line
+
+    private mutating func edit(_ current: CommandLine, _ action: Action) -> [DashboardEffect] {
+        var line = current
+        switch action {
+        case .runCommand: return runCommand(line.text)
+        case .complete: complete(&line)
+        case .historyOlder: line.recall(-1, history: history)
+        case .historyNewer: line.recall(1, history: history)
+        case .cursorLeft: line.move(by: -1)
+        case .cursorRight: line.move(by: 1)
+        case .cursorToStart: line.moveToStart()
+        case .cursorToEnd: line.moveToEnd()
+        case .eraseBefore:
+            if line.scalars.isEmpty {
+                overlay = .none
+                return []
+            }
+            line.eraseBefore()
+        case .eraseAfter: line.eraseAfter()
+        case .eraseWord: line.eraseWord()
+        case .eraseLine: line.eraseLine()
+        default: break
+        }
+        overlay = .commandLine(line)
+        return []
+    }
+
+    private mutating func complete(_ line: inout CommandLine) {
+        let options = Command.completions(line.text, themes: themes)
+        guard let first = options.first else { return }
+        let common = options.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
+        if common.count > line.text.count { line.replace(with: common) }
+    }
+
+    private mutating func runCommand(_ text: String) -> [DashboardEffect] {
+        overlay = .none
+        guard text.contains(where: { $0 != " " }) else { return [] }
+        if history.last != text { history.append(text) }
+        if history.count > 100 { history.removeFirst() }
+        do {
+            switch try Command.parse(text) {
+            case .engine(let command): return ask(command)
+            case .theme(let name): return [.theme(name)]
+            case .help: overlay = .help(scroll: 0)
+            case .quit: return askToQuit()
+            }
+        } catch {
+            say(error.description, isError: true)
+        }
+        return []
+    }
+}

@@ -1,0 +1,234 @@
+import Core
+
+/// What can happen to the dashboard.
+public enum DashboardInput: Sendable {
+    case event(TrainingEvent)
+    case key(Key)
+    /// The time, in seconds of a monotonic clock.
+    case tick(Double)
+    case resize(Size)
+    /// A line that something wrote to stderr while the screen was in use.
+    case standardError(String)
+    /// The outcome of an effect, or news from the terminal.
+    case notice(String, isError: Bool)
+    /// Someone outside asks the program to end.
+    case terminate
+}
+
+/// What the dashboard wants done.
+public enum DashboardEffect: Sendable, Hashable {
+    case send(EngineCommand)
+    /// A theme's name, or the path of a base16 file.
+    case theme(String)
+    case redraw
+    case suspend
+    /// Leave the dashboard now.
+    case quit
+}
+
+/// Brings the state up to date with one input. The dashboard's only logic: no clock, no terminal, no engine.
+public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [DashboardEffect] {
+    switch input {
+    case .event(let event): return state.take(event)
+    case .key(let key): return state.press(key)
+    case .tick(let now):
+        state.advance(to: now)
+        return []
+    case .resize(let size):
+        state.size = size
+        state.revision += 1
+        return [.redraw]
+    case .standardError(let line):
+        state.note(.standardError, line)
+        return []
+    case .notice(let text, let isError):
+        state.say(text, isError: isError)
+        return []
+    case .terminate:
+        if state.isFinished { return [.quit] }
+        return state.stop(saving: true)
+    }
+}
+
+extension DashboardState {
+    mutating func say(_ text: String, isError: Bool = false) {
+        message = Message(text: text, isError: isError, since: now)
+        revision += 1
+    }
+
+    mutating func note(_ kind: LogEntry.Kind, _ text: String, step: Int? = nil) {
+        if log.count >= DashboardState.longestLog { log.removeFirst(DashboardState.longestLog / 10) }
+        log.append(LogEntry(step: step ?? last?.step ?? 0, kind: kind, text: text))
+        // A reader who has scrolled keeps the lines in view.
+        if let lines = scroll[.log], lines > 0 { scroll[.log] = lines + 1 }
+        revision += 1
+    }
+
+    mutating func advance(to time: Double) {
+        guard time.isFinite, time >= now else { return }
+        if phase == .running {
+            elapsed += time - now
+            if time.rounded(.down) > now.rounded(.down) { revision += 1 }
+        }
+        now = time
+        if let message, now - message.since > 8 {
+            self.message = nil
+            revision += 1
+        }
+    }
+
+    // MARK: Events
+
+    mutating func take(_ event: TrainingEvent) -> [DashboardEffect] {
+        revision += 1
+        switch event {
+        case .started(let description):
+            run = description
+            learningRate = description.learningRate
+            gradientClip = description.gradientClip
+            phase = .running
+            lastStepAt = now
+            note(.start, "\(description.data), \(NumberText.grouped(description.totalSteps)) steps", step: 0)
+        case .stateChanged(let state, _):
+            change(to: state)
+        case .stepped(let metrics):
+            add(metrics)
+        case .evaluated(let evaluation):
+            lastEvaluation = evaluation
+            validation.append(step: evaluation.step, value: evaluation.validationLoss)
+            if evaluation.validationLoss.isFinite,
+                bestEvaluation.map({ evaluation.validationLoss < $0.validationLoss }) ?? true
+            {
+                bestEvaluation = evaluation
+            }
+            note(
+                .evaluation, "validation \(NumberText.significant(Double(evaluation.validationLoss)))",
+                step: evaluation.step)
+            lastStepAt = now
+        case .sampled(let text):
+            sample = text
+            scroll[.sample] = nil
+            lastStepAt = now
+        case .learningRateChanged(let step, let from, let to):
+            note(.change, "peak lr \(NumberText.scientific(from)) to \(NumberText.scientific(to))", step: step)
+        case .gradientClipChanged(let step, let from, let to):
+            gradientClip = to
+            note(.change, "clip \(clipText(from)) to \(clipText(to))", step: step)
+        case .saved(let step, let path):
+            note(.saved, path, step: step)
+            say("saved \(path)")
+        case .warning(let step, let text):
+            note(.warning, text, step: step)
+            say(text, isError: true)
+        case .diverged(let step, let text):
+            note(.error, "diverged: \(text)", step: step)
+            say("diverged: \(text)", isError: true)
+        case .finished(let summary):
+            return finish(summary)
+        }
+        return []
+    }
+
+    private func clipText(_ value: Double) -> String {
+        value > 0 ? NumberText.trimmed(NumberText.significant(value)) : "off"
+    }
+
+    private mutating func change(to state: RunState) {
+        switch state {
+        case .running:
+            guard !isFinished else { return }
+            phase = .running
+            if request == .resume { request = nil }
+            lastStepAt = now
+        case .paused:
+            guard !isFinished else { return }
+            phase = .paused
+            if request != .stop { request = nil }
+        case .finished:
+            break
+        }
+    }
+
+    private mutating func add(_ metrics: StepMetrics) {
+        guard metrics.step > last?.step ?? 0, metrics.step <= Series.largestStep else { return }
+        last = metrics
+        lastStepAt = now
+        learningRate = metrics.learningRate
+        loss.append(step: metrics.step, value: metrics.loss)
+        gradientNorm.append(step: metrics.step, value: metrics.gradientNorm)
+        for index in averages.indices where index > 0 {
+            averages[index].add(Double(metrics.loss))
+            if metrics.loss.isFinite, let value = averages[index].value {
+                averageSeries[index].append(step: metrics.step, value: Float(value))
+            }
+        }
+        recentClips.add(metrics.isClipped)
+        throughput.add(metrics)
+        if request == .step { request = nil }
+    }
+
+    private mutating func finish(_ summary: RunSummary) -> [DashboardEffect] {
+        let wasAsked = request == .stop
+        request = nil
+        phase = .finished(summary)
+        elapsed = summary.elapsedSeconds.isFinite ? summary.elapsedSeconds : elapsed
+        message = nil
+        if case .quit = overlay { overlay = .none }
+        note(.state, summary.outcome.rawValue, step: summary.steps)
+        return wasAsked ? [.quit] : []
+    }
+
+    // MARK: Requests
+
+    /// Asks the engine to end; when it has, the dashboard closes.
+    mutating func stop(saving: Bool) -> [DashboardEffect] {
+        overlay = .none
+        revision += 1
+        if request == .stop { return [.quit] }
+        request = .stop
+        message = nil
+        return [.send(.stop(save: saving ? savePath : nil))]
+    }
+
+    /// Sends a command to the engine, or says why that makes no sense now.
+    mutating func ask(_ command: EngineCommand) -> [DashboardEffect] {
+        if isFinished {
+            say("the run is over: q quits", isError: true)
+            return []
+        }
+        if isStopping {
+            say("the run is stopping", isError: true)
+            return []
+        }
+        switch command {
+        case .pause:
+            if phase == .paused {
+                say("already paused: p resumes", isError: true)
+                return []
+            }
+            request = .pause
+        case .resume:
+            if phase == .running, request != .pause {
+                say("already running: p pauses", isError: true)
+                return []
+            }
+            request = .resume
+        case .step:
+            // A key held down asks for no more steps than can be trained.
+            if request == .step { return [] }
+            guard phase == .paused, request == nil else {
+                say("n steps while paused: p pauses first", isError: true)
+                return []
+            }
+            request = .step
+        case .evaluate: say("evaluating")
+        case .sample: say("sampling")
+        case .save(let path): say("saving \(path)")
+        case .setLearningRate(let value): say("peak lr \(NumberText.scientific(value)) from the next step")
+        case .setGradientClip(let value): say("clip \(clipText(value)) from the next step")
+        case .stop: break
+        }
+        revision += 1
+        return [.send(command)]
+    }
+}

@@ -1,0 +1,163 @@
+import CNcurses
+import Core
+import Dashboard
+
+/// The terminal, through ncurses: frames go in, keys come out. One at a time.
+@MainActor
+final class Screen {
+    private var theme: Theme
+    private let depth: ColourDepth
+    private var shown: Frame?
+    private var pairs: [PairKey: Int32] = [:]
+    private var isOpen = true
+
+    private struct PairKey: Hashable {
+        var foreground: Int
+        var background: Int
+    }
+
+    /// - Parameter wantsColour: false if NO_COLOR is set.
+    /// - Throws: `UserError` if the terminal can't be used.
+    init(theme: Theme, wantsColour: Bool) throws(UserError) {
+        guard cn_open() else {
+            let term = Environment.value("TERM") ?? ""
+            throw UserError(
+                "the terminal type TERM=\(term) is unknown here: set another, or use --batch to train without a dashboard"
+            )
+        }
+        let colours = cn_colours()
+        depth =
+            !wantsColour || colours < 8 ? .mono : colours < 16 ? .ansi8 : colours < 256 ? .ansi16 : .palette256
+        self.theme = theme
+    }
+
+    var size: Size { Size(width: Int(cn_columns()), height: Int(cn_rows())) }
+
+    func setTheme(_ theme: Theme) {
+        self.theme = theme
+        pairs = [:]
+        redraw()
+    }
+
+    /// The next frame is sent whole.
+    func redraw() {
+        shown = nil
+        cn_redraw()
+    }
+
+    func adoptSize() {
+        cn_resize()
+        shown = nil
+    }
+
+    /// Sends what differs from the frame before.
+    func draw(_ frame: Frame) {
+        let before = shown?.size == frame.size ? shown : nil
+        var style: Style?
+        var pair: Int32 = 0
+        var attributes: Int32 = 0
+        for y in 0..<frame.size.height {
+            for x in 0..<frame.size.width {
+                let cell = frame[x, y]
+                if let before, before[x, y] == cell { continue }
+                guard cell.scalar != Cell.continuation else { continue }
+                if cell.style != style {
+                    style = cell.style
+                    let resolved = theme.resolve(cell.style, depth: depth)
+                    pair = self.pair(resolved)
+                    attributes = Int32(resolved.attributes.rawValue)
+                }
+                put(cell.scalar, x: x, y: y, attributes, pair)
+            }
+        }
+        if let cursor = frame.cursor {
+            cn_cursor(Int32(cursor.y), Int32(cursor.x))
+        } else {
+            cn_cursor(-1, 0)
+        }
+        cn_refresh()
+        shown = frame
+    }
+
+    /// A character on which the C library and the width table disagree would shift the rest of its row.
+    private func put(_ scalar: Unicode.Scalar, x: Int, y: Int, _ attributes: Int32, _ pair: Int32) {
+        let width = CharacterWidth.columns(scalar) ?? 1
+        if scalar.isASCII || Int(cn_character_width(scalar.value)) == width {
+            cn_put(Int32(y), Int32(x), scalar.value, attributes, pair)
+        } else {
+            for offset in 0..<width { cn_put(Int32(y), Int32(x + offset), 0x3F, attributes, pair) }
+        }
+    }
+
+    /// Pairs are defined when first used. If the terminal has no more, the text is shown in its own colours.
+    private func pair(_ style: TerminalStyle) -> Int32 {
+        guard depth != .mono, style.foreground >= 0 || style.background >= 0 else { return 0 }
+        let key = PairKey(foreground: style.foreground, background: style.background)
+        if let known = pairs[key] { return known }
+        let next = Int32(pairs.count + 1)
+        let isDefined =
+            next < cn_pairs() && cn_define_pair(next, Int32(style.foreground), Int32(style.background))
+        pairs[key] = isDefined ? next : 0
+        return isDefined ? next : 0
+    }
+
+    /// All keys that wait.
+    func keys() -> [Key] {
+        var keys: [Key] = []
+        while true {
+            var value: UInt32 = 0
+            let kind = Int(cn_read_key(&value))
+            if kind == CN_KEY_NONE { return keys }
+            if let key = Screen.key(kind, value) { keys.append(key) }
+        }
+    }
+
+    private static func key(_ kind: Int, _ value: UInt32) -> Key? {
+        switch kind {
+        case CN_KEY_CHARACTER: character(value)
+        case CN_KEY_FUNCTION: .function(Int(value))
+        case CN_KEY_UP: .up
+        case CN_KEY_DOWN: .down
+        case CN_KEY_LEFT: .left
+        case CN_KEY_RIGHT: .right
+        case CN_KEY_PAGE_UP: .pageUp
+        case CN_KEY_PAGE_DOWN: .pageDown
+        case CN_KEY_HOME: .home
+        case CN_KEY_END: .end
+        case CN_KEY_ENTER: .enter
+        case CN_KEY_BACK_TAB: .backTab
+        case CN_KEY_BACKSPACE: .backspace
+        case CN_KEY_DELETE: .delete
+        default: nil
+        }
+    }
+
+    private static func character(_ value: UInt32) -> Key? {
+        switch value {
+        case 9: .tab
+        case 10, 13: .enter
+        case 27: .escape
+        case 8, 127: .backspace
+        case 1...26: Unicode.Scalar(value + 96).map(Key.control)
+        case 0..<32: nil
+        default: Unicode.Scalar(value).map(Key.character)
+        }
+    }
+
+    func suspend(wholeGroup: Bool) {
+        cn_suspend(wholeGroup)
+        shown = nil
+    }
+
+    /// After a stop that nobody could prepare for.
+    func resume() {
+        cn_resume()
+        shown = nil
+    }
+
+    func close() {
+        guard isOpen else { return }
+        isOpen = false
+        cn_close()
+    }
+}

@@ -1,0 +1,253 @@
+import CNcurses
+import Core
+import Dashboard
+import Foundation
+
+/// How the dashboard is shown.
+public struct DisplayOptions: Sendable {
+    /// A theme in the program, or the path of a base16 file.
+    public var theme = "dark"
+    /// Draw with ASCII characters, even if the terminal could show more.
+    public var isASCII = false
+    /// Where "stop and save" writes the model; nil: nowhere.
+    public var savePath: String?
+    public var framesPerSecond = 20.0
+    /// How long a stopped run may take to end its step, seconds.
+    public var stopTimeout = 60.0
+
+    public init() {}
+}
+
+/// How a session at the terminal ended.
+public struct SessionEnd: Sendable, Hashable {
+    /// The run's end; nil if the user left, or lost patience, before it.
+    public var summary: RunSummary?
+    /// The signal that ended the session: the program should exit with 128 plus its number.
+    public var signal: Int32?
+}
+
+/// The dashboard on the terminal of this process.
+@MainActor
+public enum TerminalSession {
+    /// Shows a run until its user leaves, and gives the terminal back as it was found. What was written to stderr in
+    /// the meantime is then written to it.
+    ///
+    /// - Parameters:
+    ///   - events: what the engine tells; this must be its only reader.
+    ///   - send: takes commands to the engine.
+    /// - Throws: `UserError` if there is no usable terminal or the theme is broken; nothing has been drawn then.
+    public static func run(
+        events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void, options: DisplayOptions
+    ) async throws -> SessionEnd {
+        try Environment.requireTerminal()
+        let theme = try Environment.theme(options.theme)
+        let glyphs = Environment.glyphs(wantsASCII: options.isASCII)
+        let screen = try Screen(theme: theme, wantsColour: Environment.value("NO_COLOR") == nil)
+        let session = Session(screen: screen, events: events, send: send, options: options, glyphs: glyphs)
+        let end = await session.run()
+        return end
+    }
+}
+
+/// The loop between terminal and engine. Driven by three sources on the main queue: keys, signals, and a clock that
+/// also looks for events. Between them nothing runs.
+@MainActor
+private final class Session {
+    private let screen: Screen
+    private let events: EventChannel
+    private let send: @Sendable (EngineCommand) -> Void
+    private let options: DisplayOptions
+    private var state: DashboardState
+    private var standardError = StandardErrorReader()
+    private var end: SessionEnd?
+    private var signal: Int32?
+    private var waiter: CheckedContinuation<Void, Never>?
+
+    private var drawnRevision = -1
+    private var lastDraw = 0.0
+    private var nextDraw = 0.0
+    /// A key was pressed or the screen has changed since the last frame: its answer isn't put off to save time.
+    private var isUrgentPending = false
+    private var nextUrgentDraw: Double { lastDraw + 1 / options.framesPerSecond }
+    private var stopDeadline: Double?
+    private var lastKey = 0.0
+    private var keySource: (any DispatchSourceRead)?
+    private var clock: (any DispatchSourceTimer)?
+    private var isClockFast: Bool?
+
+    /// The share of one core that drawing may take while a run goes on.
+    private static let drawingShare = 0.01
+
+    init(
+        screen: Screen, events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void,
+        options: DisplayOptions, glyphs: GlyphSet
+    ) {
+        self.screen = screen
+        self.events = events
+        self.send = send
+        self.options = options
+        state = DashboardState(
+            size: screen.size, glyphs: glyphs, savePath: options.savePath, themes: Theme.names)
+    }
+
+    func run() async -> SessionEnd {
+        _ = cn_capture_stderr()
+        cn_guard_crashes()
+        let signals = SignalPipe()
+        take(.tick(Session.now))
+        draw()
+
+        let keySource = DispatchSource.makeReadSource(fileDescriptor: STDIN_FILENO, queue: .main)
+        self.keySource = keySource
+        keySource.setEventHandler { [weak self] in
+            MainActor.assumeIsolated { self?.readKeys() }
+        }
+        let signalSource = DispatchSource.makeReadSource(fileDescriptor: signals.reader, queue: .main)
+        signalSource.setEventHandler { [weak self] in
+            MainActor.assumeIsolated { self?.handle(signals.read()) }
+        }
+        let clock = DispatchSource.makeTimerSource(queue: .main)
+        clock.setEventHandler { [weak self] in
+            MainActor.assumeIsolated { self?.look() }
+        }
+        self.clock = clock
+        setClock(fast: true)
+        keySource.activate()
+        signalSource.activate()
+        clock.activate()
+        if end == nil { await withCheckedContinuation { waiter = $0 } }
+
+        clock.cancel()
+        keySource.cancel()
+        signalSource.cancel()
+        screen.close()
+        signals.close()
+        cn_release_crashes()
+        cn_release_stderr()
+        return end ?? SessionEnd()
+    }
+
+    private static var now: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
+    // MARK: Sources
+
+    private func readKeys() {
+        let keys = screen.keys()
+        if keys.isEmpty, cn_is_hung_up() {
+            keySource?.cancel()
+            return handle([SIGHUP])
+        }
+        lastKey = Session.now
+        setClock(fast: true)
+        collect()
+        for key in keys { take(.key(key)) }
+        finishTurn(isUrgent: true)
+    }
+
+    private func handle(_ signals: [Int32]) {
+        collect()
+        for number in signals {
+            switch number {
+            case SIGWINCH:
+                screen.adoptSize()
+                take(.resize(screen.size))
+            case SIGTSTP: screen.suspend(wholeGroup: false)
+            case SIGCONT:
+                screen.resume()
+                take(.resize(screen.size))
+            default:
+                // A second request to end doesn't wait for the engine.
+                if signal != nil { end = end ?? SessionEnd(summary: nil, signal: signal) }
+                signal = signal ?? number
+                take(.terminate)
+            }
+        }
+        finishTurn(isUrgent: true)
+    }
+
+    private func look() {
+        collect()
+        finishTurn(isUrgent: false)
+    }
+
+    /// What came from the engine and from stderr.
+    private func collect() {
+        take(.tick(Session.now))
+        for line in standardError.lines() { take(.standardError(line)) }
+        for event in events.drain() { take(.event(event)) }
+    }
+
+    // MARK: Turns
+
+    private func take(_ input: DashboardInput) {
+        for effect in reduce(&state, input) {
+            switch effect {
+            case .send(let command): send(command)
+            case .theme(let name): setTheme(name)
+            case .redraw: screen.redraw()
+            case .suspend:
+                draw()
+                screen.suspend(wholeGroup: true)
+                take(.tick(Session.now))
+                take(.resize(screen.size))
+            case .quit: end = end ?? SessionEnd(summary: summary, signal: signal)
+            }
+        }
+    }
+
+    private var summary: RunSummary? {
+        if case .finished(let summary) = state.phase { return summary }
+        return nil
+    }
+
+    private func setTheme(_ name: String) {
+        do {
+            let theme = try Environment.theme(name)
+            screen.setTheme(theme)
+            take(.notice("theme \(theme.name)", isError: false))
+        } catch {
+            take(.notice(error.description, isError: true))
+        }
+    }
+
+    private func finishTurn(isUrgent: Bool) {
+        let now = Session.now
+        if state.isStopping {
+            let deadline = stopDeadline ?? now + options.stopTimeout
+            stopDeadline = deadline
+            if now > deadline { end = end ?? SessionEnd(summary: nil, signal: signal) }
+        }
+        if end != nil {
+            waiter?.resume()
+            waiter = nil
+            return
+        }
+        isUrgentPending = isUrgentPending || isUrgent
+        if state.revision != drawnRevision, now >= (isUrgentPending ? nextUrgentDraw : nextDraw) { draw() }
+        setClock(fast: state.phase == .running || state.isStopping || now - lastKey < 2)
+    }
+
+    private func draw() {
+        let start = Session.now
+        screen.draw(state.frame())
+        let cost = Session.now - start
+        drawnRevision = state.revision
+        isUrgentPending = false
+        lastDraw = start
+        nextDraw = start + min(1, max(1 / options.framesPerSecond, cost / Session.drawingShare))
+    }
+
+    /// Looks for events 20 times a second while they are to be expected, else 4 times.
+    private func setClock(fast: Bool) {
+        guard let clock, fast != isClockFast else { return }
+        isClockFast = fast
+        let interval = fast ? Int(1000 / options.framesPerSecond) : 250
+        clock.schedule(
+            deadline: .now() + .milliseconds(interval), repeating: .milliseconds(interval),
+            leeway: .milliseconds(interval / 5))
+    }
+}

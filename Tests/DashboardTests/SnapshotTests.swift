@@ -1,0 +1,82 @@
+import Core
+import Foundation
+import Testing
+
+@testable import Dashboard
+
+@Suite struct SnapshotTests {
+    enum Screen: String, CaseIterable {
+        case start, running, paused, nan, help, quit, finished, command, gradient, sample
+    }
+
+    struct Case: CustomTestStringConvertible {
+        var screen: Screen
+        var size: Size
+        var glyphs: GlyphSet
+        var testDescription: String { Snapshot.name(screen.rawValue, size, glyphs) }
+
+        init(_ screen: Screen, _ width: Int, _ height: Int, _ glyphs: GlyphSet) {
+            self.screen = screen
+            size = Size(width: width, height: height)
+            self.glyphs = glyphs
+        }
+    }
+
+    /// Every screen at the floor size, every size, every glyph set.
+    static let cases: [Case] =
+        [.start, .running, .paused, .nan, .help, .quit, .finished, .command].map { Case($0, 80, 24, .braille) }
+        + [
+            Case(.running, 80, 24, .ascii), Case(.nan, 80, 24, .ascii), Case(.quit, 80, 24, .ascii),
+            Case(.running, 120, 40, .braille), Case(.paused, 120, 40, .ascii), Case(.command, 120, 40, .braille),
+            Case(.running, 200, 60, .braille), Case(.finished, 200, 60, .ascii), Case(.help, 120, 40, .braille),
+            Case(.running, 60, 15, .braille), Case(.help, 60, 15, .ascii), Case(.quit, 60, 15, .braille),
+            Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
+            Case(.running, 39, 9, .braille), Case(.quit, 39, 9, .braille), Case(.paused, 39, 9, .ascii),
+        ]
+
+    static func state(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
+        if screen == .start { return DashboardState(size: size, glyphs: glyphs) }
+        var state = DashboardState.running(size, glyphs: glyphs)
+        switch screen {
+        case .start, .running: break
+        case .paused: state.on(.event(.stateChanged(.paused, step: 1040)))
+        case .nan:
+            var metrics = Script.metrics(1041)
+            metrics.loss = .nan
+            metrics.gradientNorm = .infinity
+            state.on(
+                .event(.stepped(metrics)), .event(.diverged(step: 1041, message: "loss is NaN at step 1041")))
+        case .help: state.keys("?")
+        case .quit: state.keys("q", .down)
+        case .finished: state.on(.event(.finished(Script.summary)))
+        case .command:
+            state.keys(":")
+            state.type("th")
+        case .gradient: state.keys("2")
+        case .sample: state.keys("3")
+        }
+        return state
+    }
+
+    @Test(arguments: cases)
+    func frame(_ item: Case) throws {
+        let state = SnapshotTests.state(item.screen, item.size, item.glyphs)
+        try Snapshot.check(state.frame(), screen: item.screen.rawValue, glyphs: item.glyphs)
+    }
+
+    @Test func noSnapshotWithoutTest() throws {
+        let files = try FileManager.default.contentsOfDirectory(atPath: Snapshot.folder.path)
+            .filter { !$0.hasPrefix(".") }
+        #expect(Set(files) == Set(SnapshotTests.cases.map(\.testDescription)))
+    }
+
+    @Test func asciiFramesAreASCII() {
+        for screen in Screen.allCases {
+            for size in [Size(width: 80, height: 24), Size(width: 120, height: 40), Size(width: 39, height: 9)] {
+                let frame = SnapshotTests.state(screen, size, .ascii).frame()
+                let others = frame.cells.map(\.scalar).filter { $0.value >= 0x7F }
+                #expect(others.isEmpty, "\(screen) \(size): \(others)")
+            }
+        }
+    }
+}
