@@ -32,13 +32,8 @@ struct BatchRun {
         }
         let summary = await training.value
         if let failure { throw failure }
-        switch summary.outcome {
-        case .diverged: return ExitStatus.diverged
-        case .failed: throw UserError(report.lastWarning ?? "the run failed")
-        case .completed, .stopped: break
-        }
-        if let signal = interrupts.received { return ExitStatus.interrupted(by: signal) }
-        return report.isClosed ? ExitStatus.outputClosed : 0
+        let status = try ExitStatus.of(summary, signal: interrupts.received, failure: report.lastWarning)
+        return status == 0 && report.isClosed ? ExitStatus.outputClosed : status
     }
 }
 

@@ -28,6 +28,7 @@ import Testing
                   sample                  Write text with a trained model.
                   config                  Print the complete effective configuration as TOML.
                   presets                 List the named configurations.
+                  bench                   Measure the kernels on this machine.
                   help <command>          Show the help of a command.
 
                 EXIT CODES:

@@ -1,4 +1,5 @@
 import Core
+import Dashboard
 import Foundation
 import Testing
 
@@ -32,6 +33,10 @@ import Testing
             lines.append("| `\(key.path)` | \(value) | \(key.domain) | \(key.summary) |")
         }
         try Self.check("configuration", is: lines.joined(separator: "\n") + "\n")
+    }
+
+    @Test func keys() throws {
+        try Self.check("keys", is: KeyTable.markdown)
     }
 
     @Test func presets() throws {
