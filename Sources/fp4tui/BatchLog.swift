@@ -101,16 +101,19 @@ struct BatchLog {
     private static func header(_ run: RunDescription) -> [String] {
         let model = run.model
         let heads = model.heads == model.keyValueHeads ? "\(model.heads)" : "\(model.heads)/\(model.keyValueHeads)"
-        let training = run.trainingTokens == Int.max ? "endless" : LogFormat.grouped(run.trainingTokens)
-        let validation = run.validationTokens == Int.max ? "endless" : LogFormat.grouped(run.validationTokens)
+        let isEndless = run.trainingTokens == Int.max
+        let tokens =
+            isEndless
+            ? "endless"
+            : "\(LogFormat.grouped(run.trainingTokens)) tokens to train, "
+                + "\(LogFormat.grouped(run.validationTokens)) to validate"
         let floor = run.entropyFloor.map { "; loss cannot fall below \(LogFormat.fixed($0, decimals: 4))" } ?? ""
         return [
             "run    \(run.name.isEmpty ? "-" : run.name), seed \(run.seed)",
             "model  \(LogFormat.magnitude(run.parameterCount)) parameters: \(model.layers) layers, \(heads) heads, "
                 + "width \(model.width), context \(model.context); \(model.norm.rawValue), \(model.position.rawValue), "
                 + "\(model.activation.rawValue)",
-            "data   \(run.data); vocabulary \(LogFormat.grouped(run.vocabularySize)), tokens: \(training) to train, "
-                + "\(validation) to validate\(floor)",
+            "data   \(run.data); vocabulary \(LogFormat.grouped(run.vocabularySize)), \(tokens)\(floor)",
             "steps  \(LogFormat.grouped(run.totalSteps)) of \(LogFormat.grouped(run.tokensPerStep)) tokens, "
                 + "\(run.format.rawValue), \(run.threads) threads, \(run.kernels), \(LogFormat.bytes(run.memoryBytes))",
             "",

@@ -32,9 +32,8 @@ struct BatchRun {
         }
         let summary = await training.value
         if let failure { throw failure }
-        if summary.outcome == .diverged { return ExitStatus.diverged }
-        if let signal = interrupts.received { return ExitStatus.interrupted(by: signal) }
-        return report.isClosed ? ExitStatus.outputClosed : 0
+        let status = try ExitStatus.of(summary, signal: interrupts.received, failure: report.lastWarning)
+        return status == 0 && report.isClosed ? ExitStatus.outputClosed : status
     }
 }
 
@@ -42,6 +41,8 @@ struct BatchRun {
 private struct BatchReport {
     var log: BatchLog
     var json: Bool
+    /// Why the run failed, if it did.
+    private(set) var lastWarning: String?
     private var output = StandardOutput()
     private var progress = ProgressLine()
 
@@ -59,6 +60,7 @@ private struct BatchReport {
             progress.hide()
             try output.write(lines.map { $0 + "\n" }.joined())
         }
+        if case .warning(_, let message) = event { lastWarning = message }
         if case .finished = event { return }
         progress.show(log.progress(width:))
     }

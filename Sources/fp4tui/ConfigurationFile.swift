@@ -6,10 +6,8 @@ import TOMLKit
 enum ConfigurationFile {
     /// - Throws: `UserError` naming the file, and for a mistake in it the line and the column.
     static func read(path: String) throws -> [ConfigurationAssignment] {
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
-        } catch {
+        // Not Data(contentsOf:), which refuses pipes: --config <(fp4tui config) is a fine thing to write.
+        guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() ?? Data() else {
             let reason = FileManager.default.fileExists(atPath: path) ? "cannot be read" : "does not exist"
             throw UserError("--config \(path): the file \(reason)")
         }

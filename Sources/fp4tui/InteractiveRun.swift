@@ -1,14 +1,38 @@
 import Core
+import Terminal
 
 /// Training on the screen.
 struct InteractiveRun {
     var configuration: RunConfiguration
-    var theme: String?
-    var ascii: Bool
+    var display: DisplayOptions
 
+    /// Returns when the user has left; the terminal is then as it was, and the summary stands below it.
+    ///
     /// - Returns: the exit code.
-    /// - Throws: `UserError` if the run cannot begin or the screen cannot be opened.
+    /// - Throws: `UserError` if the run cannot begin, the screen cannot be opened, or the run failed.
     func run() async throws -> Int32 {
-        throw UserError("the screen cannot be opened yet: use --batch")
+        let corpus = try CorpusSource.corpus(for: configuration)
+        let engine = try TrainingEngine(configuration: configuration, corpus: corpus)
+        let events = engine.subscribe()
+        let notes = engine.subscribe()
+        let lastWarning = Task {
+            var last: String?
+            for await events in notes.batches {
+                for case .warning(_, let message) in events { last = message }
+            }
+            return last
+        }
+        let training = Task { await engine.run() }
+        defer { training.cancel() }
+
+        let end = try await TerminalSession.run(events: events, send: { engine.send($0) }, options: display)
+        guard let summary = end.summary else {
+            return end.signal.map(ExitStatus.interrupted(by:)) ?? 0
+        }
+        var output = StandardOutput()
+        let lines = BatchLog.summary(summary, entropyFloor: corpus.entropyRate)
+        try output.write(lines.map { $0 + "\n" }.joined())
+        let failure = summary.outcome == .failed ? await lastWarning.value : nil
+        return try ExitStatus.of(summary, signal: end.signal, failure: failure)
     }
 }

@@ -8,7 +8,9 @@ struct Program: AsyncParsableCommand {
         commandName: "fp4tui",
         abstract: "Train a Transformer while you watch.",
         version: "0.1.0",
-        subcommands: [TrainCommand.self, ConfigCommand.self, PresetsCommand.self],
+        subcommands: [
+            TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, BenchCommand.self,
+        ],
         defaultSubcommand: TrainCommand.self)
 }
 
@@ -20,6 +22,18 @@ enum ExitStatus {
     static let outputClosed = interrupted(by: SIGPIPE)
     /// As a shell reports a process that a signal ended.
     static func interrupted(by signal: Int32) -> Int32 { 128 + signal }
+
+    /// - Parameters:
+    ///   - signal: the one that ended the run, if one did.
+    ///   - failure: the last warning.
+    /// - Throws: `UserError` if the run failed.
+    static func of(_ summary: RunSummary, signal: Int32?, failure: String?) throws -> Int32 {
+        switch summary.outcome {
+        case .diverged: diverged
+        case .failed: throw UserError(failure ?? "the run failed")
+        case .completed, .stopped: signal.map(interrupted(by:)) ?? 0
+        }
+    }
 }
 
 @main

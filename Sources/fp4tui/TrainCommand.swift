@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Foundation
+import Terminal
 
 /// `fp4tui`: trains, in the terminal or headless.
 struct TrainCommand: AsyncParsableCommand {
@@ -19,17 +20,20 @@ struct TrainCommand: AsyncParsableCommand {
               fp4tui                                  train on the built-in language
               fp4tui --data shakespeare.txt --preset nanogpt-cpu
               fp4tui --batch --json --data corpus/ --steps 2000 --save model.safetensors
+              fp4tui sample model.safetensors --prompt 'ROMEO:'
               fp4tui --config run.toml --set model.layers=6 --set optimizer.clip=0.5
 
             COMMANDS:
+              sample                  Write text with a trained model.
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
+              bench                   Measure the kernels on this machine.
               help <command>          Show the help of a command.
 
             EXIT CODES:
               0    the run is complete, or was stopped on request
               1    the run diverged: loss or gradient norm is not finite
-              2    usage: a flag, a key, a file or the terminal cannot be used
+              2    a flag, a key, a file, the terminal or the data cannot be used
               130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
               A signal ends the run after the current step, and the model is saved if --save
               is given; a second signal ends the program at once.
@@ -63,28 +67,24 @@ struct TrainCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        if !batch { try Self.requireTerminal(environment: ProcessInfo.processInfo.environment) }
+        if !batch { try TerminalSession.requireTerminal() }
         let configuration = try options.resolve()
         try Self.checkSave(path: configuration.run.save, overwrite: overwrite)
         let status =
             if batch {
                 try await BatchRun(configuration: configuration, json: json).run()
             } else {
-                try await InteractiveRun(configuration: configuration, theme: theme, ascii: ascii).run()
+                try await InteractiveRun(configuration: configuration, display: display(configuration)).run()
             }
         if status != 0 { throw ExitCode(status) }
     }
 
-    /// - Throws: `UserError` if there is no terminal to draw on.
-    static func requireTerminal(environment: [String: String]) throws {
-        let remedy = "use --batch to train without a screen"
-        for (descriptor, name) in [(STDIN_FILENO, "input"), (STDOUT_FILENO, "output")] where isatty(descriptor) != 1 {
-            throw UserError("standard \(name) is not a terminal: \(remedy)")
-        }
-        let terminal = environment["TERM"] ?? ""
-        if terminal.isEmpty || terminal == "dumb" {
-            throw UserError("TERM is \(terminal.isEmpty ? "not set" : "dumb"), which cannot draw a screen: \(remedy)")
-        }
+    private func display(_ configuration: RunConfiguration) -> DisplayOptions {
+        var display = DisplayOptions()
+        if let theme { display.theme = theme }
+        display.isASCII = ascii
+        display.savePath = configuration.run.save.isEmpty ? nil : configuration.run.save
+        return display
     }
 
     /// Finds out before the training what would be a pity to find out after it.

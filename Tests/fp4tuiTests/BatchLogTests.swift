@@ -50,8 +50,7 @@ import Testing
             lines.joined(separator: "\n") == """
                 run    test, seed 1
                 model  3.27M parameters: 4 layers, 4 heads, width 256, context 128; layernorm, learned, gelu
-                data   built-in language; vocabulary 256, tokens: endless to train, 100,000 to validate; loss cannot \
-                fall below 1.2500
+                data   built-in language; vocabulary 256, endless; loss cannot fall below 1.2500
                 steps  200 of 2,048 tokens, bf16, 2 threads, avx512, 123 MB
 
                 step   1/200  loss   4.0000  ema   4.0000  grad    0.500       lr 1.00e-03     20,480 tok/s  eta 0:20
@@ -92,6 +91,15 @@ import Testing
             log.lines(for: .finished(stopped)) == [
                 "", "diverged  0 steps, 0 tokens in 0:00 (0 tok/s)", "loss  -  validation NaN  best -",
             ])
+    }
+
+    @Test func tokensThatEndAreCounted() {
+        var log = BatchLog(logEvery: 1)
+        var description = Self.description(entropyFloor: nil)
+        (description.trainingTokens, description.validationTokens) = (900_000, 100_000)
+        #expect(
+            log.lines(for: .started(description))[2]
+                == "data   built-in language; vocabulary 256, 900,000 tokens to train, 100,000 to validate")
     }
 
     @Test func theProgressBarFitsTheTerminal() {

@@ -47,10 +47,10 @@ struct Binary {
 @Suite struct BinaryTests {
     @Test(
         arguments: [
-            ([], "fp4tui: standard input is not a terminal: use --batch to train without a screen\n"),
+            ([], "fp4tui: standard input and output are not a terminal: use --batch to train without a dashboard\n"),
             (
                 ["--preset", "micro"],
-                "fp4tui: standard input is not a terminal: use --batch to train without a screen\n"
+                "fp4tui: standard input and output are not a terminal: use --batch to train without a dashboard\n"
             ),
             (
                 ["--json"],

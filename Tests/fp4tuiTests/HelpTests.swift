@@ -21,17 +21,20 @@ import Testing
                   fp4tui                                  train on the built-in language
                   fp4tui --data shakespeare.txt --preset nanogpt-cpu
                   fp4tui --batch --json --data corpus/ --steps 2000 --save model.safetensors
+                  fp4tui sample model.safetensors --prompt 'ROMEO:'
                   fp4tui --config run.toml --set model.layers=6 --set optimizer.clip=0.5
 
                 COMMANDS:
+                  sample                  Write text with a trained model.
                   config                  Print the complete effective configuration as TOML.
                   presets                 List the named configurations.
+                  bench                   Measure the kernels on this machine.
                   help <command>          Show the help of a command.
 
                 EXIT CODES:
                   0    the run is complete, or was stopped on request
                   1    the run diverged: loss or gradient norm is not finite
-                  2    usage: a flag, a key, a file or the terminal cannot be used
+                  2    a flag, a key, a file, the terminal or the data cannot be used
                   130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
                   A signal ends the run after the current step, and the model is saved if
                 --save

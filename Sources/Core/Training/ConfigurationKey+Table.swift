@@ -28,7 +28,8 @@ extension ConfigurationKey {
             "data.validation_fraction", \.data.validationFraction, from: .excluding(0), to: .excluding(1),
             "The share at the end of the data that is kept for validation."),
         .integer(
-            "data.language_words", \.data.languageWords, 2...65_536, "Words of the built-in synthetic language."),
+            "data.language_words", \.data.languageWords, SyntheticLexicon.sizes,
+            "Words of the built-in synthetic language."),
     ]
 
     private static let model: [ConfigurationKey] = [

@@ -65,6 +65,7 @@ enum MessageLine {
             case .completed: ("done", .ok)
             case .stopped: ("stopped", .warning)
             case .diverged: ("diverged", .error)
+            case .failed: ("failed", .error)
             }
         return ("\(word.0): \(parts.joined(separator: ", ")) - q quits", Style(word.1, .bold))
     }

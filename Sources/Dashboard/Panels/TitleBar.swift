@@ -21,6 +21,7 @@ enum TitleBar {
             case .completed: return ("DONE", .ok)
             case .stopped: return ("STOPPED", .warning)
             case .diverged: return ("DIVERGED", .error)
+            case .failed: return ("FAILED", .error)
             }
         }
     }

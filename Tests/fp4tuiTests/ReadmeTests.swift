@@ -1,0 +1,55 @@
+import Core
+import Dashboard
+import Foundation
+import Testing
+
+@testable import fp4tui
+
+/// The README's tables are made from the tables of the program. With UPDATE_README=1 in the environment they are
+/// written anew (and the test fails, since it has checked nothing).
+@Suite(.serialized) struct ReadmeTests {
+    static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let url = root.appendingPathComponent("README.md")
+
+    /// What stands between `<!-- name -->` and `<!-- end of name -->`.
+    static func check(_ name: String, is expected: String) throws {
+        let text = try String(contentsOf: url, encoding: .utf8)
+        let begin = try #require(text.range(of: "<!-- \(name) -->\n"))
+        let end = try #require(text.range(of: "<!-- end of \(name) -->"))
+        let section = begin.upperBound..<end.lowerBound
+        if ProcessInfo.processInfo.environment["UPDATE_README"] == "1" {
+            try text.replacingCharacters(in: section, with: expected).write(to: url, atomically: true, encoding: .utf8)
+            Issue.record("\(name) was written anew")
+        } else {
+            #expect(text[section] == expected)
+        }
+    }
+
+    @Test func configuration() throws {
+        var lines = ["| key | default | takes | meaning |", "|---|---|---|---|"]
+        for key in ConfigurationKey.all {
+            let value = key.value(in: Preset.standard.configuration).map { "`\($0)`" } ?? ""
+            lines.append("| `\(key.path)` | \(value) | \(key.domain) | \(key.summary) |")
+        }
+        try Self.check("configuration", is: lines.joined(separator: "\n") + "\n")
+    }
+
+    @Test func keys() throws {
+        try Self.check("keys", is: KeyTable.markdown)
+    }
+
+    @Test func presets() throws {
+        try Self.check("presets", is: "```\n\(PresetsCommand.table())```\n")
+    }
+
+    @Test func continuousIntegrationTakesItsCommandsFromHere() throws {
+        let readme = try String(contentsOf: Self.url, encoding: .utf8)
+        for name in ["run", "test"] {
+            #expect(readme.contains("<!-- command: \(name) -->\n```sh\n"))
+        }
+        let script = try String(contentsOf: Self.root.appendingPathComponent(".ci/run"), encoding: .utf8)
+        #expect(script.contains("readme_command run"))
+        #expect(script.contains("readme_command test"))
+    }
+}
