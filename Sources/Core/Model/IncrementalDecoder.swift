@@ -157,7 +157,9 @@ final class IncrementalDecoder {
         let keyValueWidth = model.keyValueWidth
         // Embeddings are looked up in FP32, as in training.
         places.residual.update(from: source! + embedding.weight + Int(token) * width, count: width)
-        if let positions { kernels.accumulate(source! + positions + position * width, into: places.residual, count: width) }
+        if let positions {
+            kernels.accumulate(source! + positions + position * width, into: places.residual, count: width)
+        }
         for (index, layer) in layers.enumerated() {
             normalize(layer.attentionNorm)
             multiply(layer.queries, places.normalized, into: places.qkv)
@@ -179,7 +181,8 @@ final class IncrementalDecoder {
             multiply(layer.up, places.normalized, into: places.projected)
             if let gate = layer.gate {
                 multiply(gate, places.normalized, into: places.projected + hidden)
-                kernels.swiglu(gate: places.projected + hidden, up: places.projected, into: places.hidden, count: hidden)
+                kernels.swiglu(
+                    gate: places.projected + hidden, up: places.projected, into: places.hidden, count: hidden)
             } else {
                 kernels.gelu(places.projected, into: places.hidden, count: hidden)
             }

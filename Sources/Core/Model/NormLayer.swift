@@ -43,7 +43,8 @@ struct NormLayer {
             switch kind {
             case .layerNorm:
                 (statistics.mean[row], statistics.reciprocal[row]) = kernels.layerNorm(
-                    x + row * width, gain: gain, bias: bias.map { UnsafePointer($0) }, into: y + row * width, count: width,
+                    x + row * width, gain: gain, bias: bias.map { UnsafePointer($0) }, into: y + row * width,
+                    count: width,
                     epsilon: epsilon)
             case .rmsNorm:
                 statistics.reciprocal[row] = kernels.rmsNorm(

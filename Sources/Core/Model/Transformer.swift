@@ -121,7 +121,9 @@ final class Transformer {
                 compute.pool.run(RowBlocks.count(count)) { block, _ in
                     for row in RowBlocks.rows(of: block, in: count) {
                         let line = saved.qkv + row * model.attentionWidth
-                        if let bias = layer.qkv.bias { kernels.accumulate(bias, into: line, count: model.attentionWidth) }
+                        if let bias = layer.qkv.bias {
+                            kernels.accumulate(bias, into: line, count: model.attentionWidth)
+                        }
                         places.rotary?.rotate(line, position: row % length, kernels)
                     }
                 }
@@ -154,7 +156,9 @@ final class Transformer {
                 for row in rows {
                     let destination = saved.input + row * width
                     destination.update(from: table + Int(tokens[row]) * width, count: width)
-                    if let positions { kernels.accumulate(positions + row % length * width, into: destination, count: width) }
+                    if let positions {
+                        kernels.accumulate(positions + row % length * width, into: destination, count: width)
+                    }
                 }
                 norm.forward(
                     saved.input, into: saved.attentionInput, rows: rows, saved.attentionStatistics, kernels)

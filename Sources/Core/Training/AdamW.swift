@@ -11,8 +11,11 @@ final class AdamW {
     private let parameters: Parameters
     private let compute: ComputeContext
     private let arena: Arena
-    private let places: (first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>,
-        squares: UnsafeMutablePointer<Float>)
+    private let places:
+        (
+            first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>,
+            squares: UnsafeMutablePointer<Float>
+        )
     private let beta1: Double
     private let beta2: Double
     private let epsilon: Double

@@ -46,7 +46,8 @@ public enum SafeTensors {
         var isWritten = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) {
             fwrite($0.baseAddress, 1, 8, file) == 8
         }
-        isWritten = isWritten && Array(header.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
+        isWritten =
+            isWritten && Array(header.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
         for tensor in tensors where isWritten {
             let count = tensor.shape.reduce(1, *)
             isWritten = fwrite(tensor.values, 4, count, file) == count
@@ -83,7 +84,8 @@ public enum SafeTensors {
             do {
                 data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
             } catch {
-                let reason = FileManager.default.fileExists(atPath: path) ? "it cannot be read" : "there is no such file"
+                let reason =
+                    FileManager.default.fileExists(atPath: path) ? "it cannot be read" : "there is no such file"
                 throw UserError("cannot open \(path): \(reason)")
             }
             func malformed(_ what: String) -> UserError {
