@@ -21,10 +21,10 @@ var kernelModules: [Target] = [
 #if arch(x86_64)
 kernelModules += [
     .target(
-        name: "KernelsAVX2", dependencies: ["KernelInterface"],
+        name: "KernelsAVX2", dependencies: ["KernelInterface", "CProcessor"],
         swiftSettings: kernelSettings(["avx2", "fma", "f16c"])),
     .target(
-        name: "KernelsAVX512", dependencies: ["KernelInterface"],
+        name: "KernelsAVX512", dependencies: ["KernelInterface", "CProcessor"],
         swiftSettings: kernelSettings(["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"])),
 ]
 #endif

@@ -1,3 +1,4 @@
+import CProcessor
 import KernelInterface
 import _Builtin_intrinsics.intel
 
@@ -49,6 +50,8 @@ func multiplyTile(
     var r = UnsafeRawPointer(right)
     var k = 0
     while k < depth {
+        // The next panel, which mostly follows this one, on its way from the third-level cache.
+        processor_prefetch_far(l + 6 &* depth)
         let r0 = r.loadUnaligned(as: SIMD8<Float>.self)
         let r1 = (r + 32).loadUnaligned(as: SIMD8<Float>.self)
         var x = SIMD8<Float>(repeating: l[0])
