@@ -86,7 +86,7 @@ public final class SyntheticLanguage: Corpus {
     public func tokenCount(_ split: Split) -> Int { .max }
 
     private static func makeTurns(_ philox: Philox) -> [UInt32] {
-        let classes = WordClass.allCases.count
+        let classes = classCount
         var turns: [UInt32] = []
         for speaker in 0..<speakers {
             for turn in 0..<turnCount {
@@ -101,9 +101,11 @@ public final class SyntheticLanguage: Corpus {
         return turns
     }
 
+    private static let classCount = WordClass.allCases.count
+
     @inline(__always)
     static func turnIndex(speaker: Int, turn: Int, anchorClass: Int, wordClass: Int) -> Int {
-        let classes = WordClass.allCases.count
+        let classes = classCount
         return ((speaker &* turnCount &+ turn) &* classes &+ anchorClass) &* classes &+ wordClass
     }
 }
@@ -118,19 +120,13 @@ extension SyntheticLanguage {
     public func fill(
         _ window: UnsafeMutableBufferPointer<Int32>, from split: Split, random: UInt64
     ) throws(UserError) {
-        let philox = Philox(seed: random, stream: .language)
-        let minor: UInt32 = split == .training ? 1 : 2
-        var counter: UInt64 = 0
-        func draw() -> SIMD4<UInt32> {
-            counter &+= 1
-            return philox.block(counter, minor)
-        }
+        var draws = Draws(seed: random, split: split)
 
         // An event of length L covers L bytes, so the event at a random byte has a probability in proportion to L:
         // draw an event and a byte of the longest one, until that byte lies in the event.
         var (step, speaker, anchor, word, offset): (Tables.Step, Int, Int, Int, Int)
         repeat {
-            let (first, second) = (draw(), draw())
+            let (first, second) = (draws.next(), draws.next())
             step = tables.step(startingAt: first.x)
             speaker = Int(first.y >> 29)
             anchor = lexicon.word(step.anchorClass, at: first.z)
@@ -144,7 +140,7 @@ extension SyntheticLanguage {
             text.write(lexicon.letters, lexicon.spelling[word], capital: step.capital)
             if text.isFull { return }
             if step.isContent { anchor = word }
-            let random = draw()
+            let random = draws.next()
             step = tables.step(from: step.target, random.x)
             if step.endsSpeech { speaker = (speaker &+ tables.speakerMoves[Int(random.w >> 28)]) & 7 }
             word = self.word(step, speaker, anchor, random.y, random.z)
@@ -163,6 +159,24 @@ extension SyntheticLanguage {
             point = lexicon.start[anchor] &+ within &+ turns[index]
         }
         return lexicon.word(step.wordClass, at: point)
+    }
+}
+
+/// The random numbers of one window, in order.
+private struct Draws {
+    private let philox: Philox
+    private let minor: UInt32
+    private var counter: UInt64 = 0
+
+    init(seed: UInt64, split: Split) {
+        philox = Philox(seed: seed, stream: .language)
+        minor = split == .training ? 1 : 2
+    }
+
+    @inline(__always)
+    mutating func next() -> SIMD4<UInt32> {
+        counter &+= 1
+        return philox.block(counter, minor)
     }
 }
 

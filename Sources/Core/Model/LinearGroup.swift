@@ -62,7 +62,8 @@ struct LinearGroup {
 
     /// fprop without the bias: `y = x·Wᵀ`.
     func forward(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, _ compute: ComputeContext) {
-        for run in runs {
+        for index in runs.indices {
+            let run = runs[index]
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y + run.start, rowStride: outputs,
@@ -75,7 +76,8 @@ struct LinearGroup {
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int,
         _ compute: ComputeContext
     ) {
-        for (index, run) in runs.enumerated() {
+        for index in runs.indices {
+            let run = runs[index]
             let e = MatrixView(
                 dy + run.start, rows: rows, columns: run.outputs, rowStride: outputs)
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)

@@ -110,58 +110,70 @@ final class Transformer {
     /// Runs all layers on tokens[sequences, length]; the result stays in `places.normalized`.
     private func forward(_ tokens: UnsafePointer<Int32>, sequences: Int, length: Int) {
         precondition(sequences <= capacity && length <= model.context)
-        let count = sequences * length
+        embed(tokens, count: sequences * length, length: length)
+        for index in layers.indices { forward(layer: index, sequences: sequences, length: length) }
+    }
+
+    /// Token and position embeddings, and the first layer's norm.
+    private func embed(_ tokens: UnsafePointer<Int32>, count: Int, length: Int) {
         let width = model.width
         let kernels = compute.kernels
-        embed(tokens, count: count, length: length)
-        for (index, layer) in layers.enumerated() {
-            let saved = places.saved[index]
-            layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, compute)
-            if layer.qkv.bias != nil || places.rotary != nil {
-                compute.pool.run(RowBlocks.count(count)) { block, _ in
-                    for row in RowBlocks.rows(of: block, in: count) {
-                        let line = saved.qkv + row * model.attentionWidth
-                        if let bias = layer.qkv.bias {
-                            kernels.accumulate(bias, into: line, count: model.attentionWidth)
-                        }
-                        places.rotary?.rotate(line, position: row % length, kernels)
-                    }
+        let table = parameters.values + embedding
+        let positions = positions.map { parameters.values + $0 }
+        let saved = places.saved[0]
+        let norm = layers[0].attentionNorm
+        compute.pool.run(RowBlocks.count(count)) { block, _ in
+            let rows = RowBlocks.rows(of: block, in: count)
+            for row in rows {
+                let destination = saved.input + row * width
+                destination.update(from: table + Int(tokens[row]) * width, count: width)
+                if let positions {
+                    kernels.accumulate(positions + row % length * width, into: destination, count: width)
                 }
             }
-            places.attention.forward(
-                saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
-                format: plan.attentionCore, compute)
-            layer.output.forward(saved.attended, into: places.branch, rows: count, compute)
-            addBranch(
-                to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
-                saved.feedForwardInput, saved.feedForwardStatistics, count: count)
-            layer.feedForward.forward(
-                saved.feedForwardInput, into: places.branch, saved.feedForward, tokens: count, compute)
-            let isLast = index + 1 == layers.count
-            let next = isLast ? saved : places.saved[index + 1]
-            addBranch(
-                to: saved.middle, bias: layer.feedForward.down.bias, into: isLast ? places.last : next.input,
-                norm: isLast ? finalNorm : layers[index + 1].attentionNorm,
-                isLast ? places.normalized : next.attentionInput,
-                isLast ? places.finalStatistics : next.attentionStatistics, count: count)
+            norm.forward(saved.input, into: saved.attentionInput, rows: rows, saved.attentionStatistics, kernels)
         }
+    }
 
-        func embed(_ tokens: UnsafePointer<Int32>, count: Int, length: Int) {
-            let table = parameters.values + embedding
-            let positions = positions.map { parameters.values + $0 }
-            let saved = places.saved[0]
-            let norm = layers[0].attentionNorm
-            compute.pool.run(RowBlocks.count(count)) { block, _ in
-                let rows = RowBlocks.rows(of: block, in: count)
-                for row in rows {
-                    let destination = saved.input + row * width
-                    destination.update(from: table + Int(tokens[row]) * width, count: width)
-                    if let positions {
-                        kernels.accumulate(positions + row % length * width, into: destination, count: width)
-                    }
-                }
-                norm.forward(
-                    saved.input, into: saved.attentionInput, rows: rows, saved.attentionStatistics, kernels)
+    /// One layer, and the norm in front of the next one.
+    private func forward(layer index: Int, sequences: Int, length: Int) {
+        let count = sequences * length
+        let layer = layers[index]
+        let saved = places.saved[index]
+        layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, compute)
+        finishQKV(layer.qkv, saved.qkv, count: count, length: length)
+        places.attention.forward(
+            saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
+            format: plan.attentionCore, compute)
+        layer.output.forward(saved.attended, into: places.branch, rows: count, compute)
+        addBranch(
+            to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
+            saved.feedForwardInput, saved.feedForwardStatistics, count: count)
+        layer.feedForward.forward(
+            saved.feedForwardInput, into: places.branch, saved.feedForward, tokens: count, compute)
+        let bias = layer.feedForward.down.bias
+        if index + 1 < layers.count {
+            let next = places.saved[index + 1]
+            addBranch(
+                to: saved.middle, bias: bias, into: next.input, norm: layers[index + 1].attentionNorm,
+                next.attentionInput, next.attentionStatistics, count: count)
+        } else {
+            addBranch(
+                to: saved.middle, bias: bias, into: places.last, norm: finalNorm, places.normalized,
+                places.finalStatistics, count: count)
+        }
+    }
+
+    /// Adds the biases and turns queries and keys.
+    private func finishQKV(_ qkv: LinearGroup, _ values: UnsafeMutablePointer<Float>, count: Int, length: Int) {
+        guard qkv.bias != nil || places.rotary != nil else { return }
+        let width = model.attentionWidth
+        let kernels = compute.kernels
+        compute.pool.run(RowBlocks.count(count)) { block, _ in
+            for row in RowBlocks.rows(of: block, in: count) {
+                let line = values + row * width
+                if let bias = qkv.bias { kernels.accumulate(bias, into: line, count: width) }
+                places.rotary?.rotate(line, position: row % length, kernels)
             }
         }
     }
@@ -206,32 +218,36 @@ final class Transformer {
     /// Head, loss and, with a scale, their backward, some rows at a time: the gradient of the normalized stream is left
     /// in `branchGradient`.
     private func headPass(_ targets: UnsafePointer<Int32>, count: Int, gradientScale: Float?) -> Double {
-        let kernels = compute.kernels
         for start in stride(from: 0, to: count, by: places.logitRows) {
-            let rows = min(places.logitRows, count - start)
-            let x = places.normalized + start * model.width
-            head.forward(x, into: places.logits, rows: rows, compute)
-            compute.pool.run(RowBlocks.count(rows)) { block, _ in
-                for row in RowBlocks.rows(of: block, in: rows) {
-                    let line = places.logits + row * vocabularySize
-                    let target = Int(targets[start + row])
-                    places.losses[start + row] =
-                        if let gradientScale {
-                            kernels.crossEntropy(
-                                line, target: target, gradientScale: gradientScale, count: vocabularySize)
-                        } else {
-                            kernels.crossEntropyLoss(line, target: target, count: vocabularySize)
-                        }
-                }
-            }
-            if gradientScale != nil {
-                head.backward(
-                    places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, compute)
-            }
+            headPass(
+                targets, start: start, rows: min(places.logitRows, count - start), gradientScale: gradientScale)
         }
         var sum = 0.0
         for index in 0..<count { sum += Double(places.losses[index]) }
         return sum
+    }
+
+    private func headPass(_ targets: UnsafePointer<Int32>, start: Int, rows: Int, gradientScale: Float?) {
+        let kernels = compute.kernels
+        let x = places.normalized + start * model.width
+        head.forward(x, into: places.logits, rows: rows, compute)
+        compute.pool.run(RowBlocks.count(rows)) { block, _ in
+            for row in RowBlocks.rows(of: block, in: rows) {
+                let line = places.logits + row * vocabularySize
+                let target = Int(targets[start + row])
+                places.losses[start + row] =
+                    if let gradientScale {
+                        kernels.crossEntropy(
+                            line, target: target, gradientScale: gradientScale, count: vocabularySize)
+                    } else {
+                        kernels.crossEntropyLoss(line, target: target, count: vocabularySize)
+                    }
+            }
+        }
+        if gradientScale != nil {
+            head.backward(
+                places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, compute)
+        }
     }
 
     // MARK: Backward
