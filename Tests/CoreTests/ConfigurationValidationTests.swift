@@ -19,7 +19,6 @@ import Testing
             [("model.heads", .integer(8)), ("model.key_value_heads", .integer(3))],
             ["model.heads = 8", "model.key_value_heads = 3"]
         ),
-        ([("run.steps", .integer(10))], ["optimizer.warmup = 100", "run.steps = 10"]),
         (
             [("optimizer.minimum_learning_rate", .integer(1))],
             ["optimizer.minimum_learning_rate = 1.0", "optimizer.learning_rate = 0.001"]

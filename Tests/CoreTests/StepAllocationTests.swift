@@ -28,6 +28,7 @@ private func allocationsOfFiveSteps(isLlama: Bool) throws -> Int32 {
     }
     let trainer = try Trainer(
         configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
+    trainer.initializeParameters()
     for _ in 0..<3 { _ = try trainer.trainStep() }
     let before = process_allocation_count()
     for _ in 0..<5 { _ = try trainer.trainStep() }

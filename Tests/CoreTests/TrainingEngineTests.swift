@@ -148,6 +148,18 @@ import Testing
         #expect(parts.steps.count == 12)
     }
 
+    @Test func aWarmUpMayOutlastTheRun() async throws {
+        let record = try await Self.record(
+            Self.configuration {
+                $0.run.steps = 3
+                $0.optimizer.warmup = 9
+            })
+        for (metrics, share) in zip(record.steps, [0.1, 0.2, 0.3]) {
+            #expect(abs(metrics.learningRate - share * 1e-3) < 1e-9)
+        }
+        #expect(record.summary.outcome == .completed)
+    }
+
     @Test func seedsDiffer() async throws {
         let one = try await Self.record(Self.configuration())
         let two = try await Self.record(Self.configuration { $0.run.seed = 2 })

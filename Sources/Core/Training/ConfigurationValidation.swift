@@ -34,11 +34,6 @@ extension RunConfiguration {
             if let value = key.value(in: self) { try key.set(value, in: &copy) }
         }
         try validateShape()
-        if optimizer.warmup > run.steps {
-            throw UserError(
-                "optimizer.warmup = \(optimizer.warmup) is longer than the run (run.steps = \(run.steps)): "
-                    + "it must be at most run.steps")
-        }
         if optimizer.minimumLearningRate > optimizer.learningRate {
             throw UserError(
                 "optimizer.minimum_learning_rate = \(optimizer.minimumLearningRate) is more than "

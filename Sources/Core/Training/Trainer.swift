@@ -45,7 +45,6 @@ final class Trainer {
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
             plan: PrecisionPlan(uniform: configuration.training.format), compute: compute)
         parameters = transformer.parameters
-        parameters.initialize(seed: configuration.run.seed, compute: compute)
         optimizer = try AdamW(parameters, configuration.optimizer, compute: compute)
         generator =
             configuration.sampling.tokens > 0
@@ -66,6 +65,12 @@ final class Trainer {
     }
 
     var memoryBytes: Int { transformer.memoryBytes + optimizer.memoryBytes + batch.arena.bytes }
+
+    /// Draws the initial parameters; before the first step. Not part of the initializer, because it takes a second for a
+    /// hundred million parameters, and by then something should be on the screen.
+    func initializeParameters() {
+        parameters.initialize(seed: configuration.run.seed, compute: compute)
+    }
 
     /// One optimizer step. If loss or gradient norm is not finite, the parameters stay as they were.
     ///

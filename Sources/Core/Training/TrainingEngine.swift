@@ -44,6 +44,7 @@ public actor TrainingEngine {
     /// Trains until the last step, `.stop` or divergence. To be called once; the channels end with it.
     public func run() async -> RunSummary {
         emit(.started(describe()))
+        trainer.initializeParameters()
         emit(.stateChanged(.running, step: 0))
         let outcome = await train()
         let summary = RunSummary(
