@@ -4,10 +4,10 @@ import Testing
 
 @Suite struct DecoderTests {
     /// Token by token with kept keys and values, the logits are those of the whole sequence.
-    @Test(arguments: ReferenceModel.names, BlockFormat.allCases)
-    func logitsEqualTheTransformers(_ name: String, _ format: BlockFormat) throws {
+    @Test(arguments: ReferenceModel.names, UnscaledFormat.allCases)
+    func logitsEqualTheTransformers(_ name: String, _ format: UnscaledFormat) throws {
         let reference = try ReferenceModel(name)
-        let transformer = try reference.transformer(format)
+        let transformer = try reference.transformer(BlockFormat(format))
         let decoder = try IncrementalDecoder(
             reference.model, vocabularySize: reference.vocabularySize, format: format, compute: transformer.compute)
         decoder.load(transformer.parameters.values)

@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func threadsAndReadersDoNotChangeTheBits() async throws {
-        for format in BlockFormat.allCases {
+        for format in [BlockFormat.fp32, .bf16] {
             let single = try await Self.record(Self.configuration { $0.training.format = format })
             for threads in [2, 3, 4] {
                 let record = try await Self.record(

@@ -44,8 +44,8 @@ public final class ComputeContext {
         formats: GEMMFormats
     ) {
         precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
-        let leftLayout = leftLayout(rows: a.rows, depth: a.columns, format: formats.a)
-        let rightLayout = rightLayout(columns: b.columns, depth: b.rows, format: formats.b)
+        let leftLayout = leftLayout(rows: a.rows, depth: a.columns, format: formats.a.unscaled ?? .bf16)
+        let rightLayout = rightLayout(columns: b.columns, depth: b.rows, format: formats.b.unscaled ?? .bf16)
         let packedA = PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount))
         let packedB = PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
         pack(a, into: packedA, b, into: packedB)
@@ -105,14 +105,14 @@ public final class ComputeContext {
     // MARK: Serial primitives, for use inside a region of the pool
 
     /// The layout of a left operand, rows × depth.
-    public func leftLayout(rows: Int, depth: Int, format: BlockFormat) -> PackedLayout {
+    public func leftLayout(rows: Int, depth: Int, format: UnscaledFormat) -> PackedLayout {
         PackedLayout(
             side: .left, format: format, extent: rows, depth: depth, panelWidth: kernels.tileRows,
             depthBlock: kernels.depthBlock)
     }
 
     /// The layout of a right operand, depth × columns.
-    public func rightLayout(columns: Int, depth: Int, format: BlockFormat) -> PackedLayout {
+    public func rightLayout(columns: Int, depth: Int, format: UnscaledFormat) -> PackedLayout {
         PackedLayout(
             side: .right, format: format, extent: columns, depth: depth, panelWidth: kernels.tileColumns,
             depthBlock: kernels.depthBlock)
@@ -120,7 +120,8 @@ public final class ComputeContext {
 
     /// Packs a left operand (rows × depth) into memory of the caller's, serially.
     /// - Parameter storage: `leftLayout(rows:depth:format:).byteCount` bytes.
-    public func packLeft(_ view: MatrixView, format: BlockFormat, into storage: UnsafeMutableRawPointer) -> PackedMatrix
+    public func packLeft(_ view: MatrixView, format: UnscaledFormat, into storage: UnsafeMutableRawPointer)
+        -> PackedMatrix
     {
         let packed = PackedMatrix(leftLayout(rows: view.rows, depth: view.columns, format: format), in: storage)
         packPanels(view, into: packed, 0, packed.layout.panels)
@@ -129,7 +130,7 @@ public final class ComputeContext {
 
     /// Packs a right operand (depth × columns) into memory of the caller's, serially.
     /// - Parameter storage: `rightLayout(columns:depth:format:).byteCount` bytes.
-    public func packRight(_ view: MatrixView, format: BlockFormat, into storage: UnsafeMutableRawPointer)
+    public func packRight(_ view: MatrixView, format: UnscaledFormat, into storage: UnsafeMutableRawPointer)
         -> PackedMatrix
     {
         let packed = PackedMatrix(rightLayout(columns: view.columns, depth: view.rows, format: format), in: storage)

@@ -46,7 +46,7 @@ public struct GEMMBenchmark {
     public struct Result: Codable, Sendable {
         public var shape: String
         public var pass: Pass
-        public var format: BlockFormat
+        public var format: UnscaledFormat
         public var tier: String
         public var threads: Int
         /// GFLOP/s of independent multiply-adds on registers, on all threads.
@@ -72,7 +72,7 @@ public struct GEMMBenchmark {
     ]
 
     /// - Parameter seconds: about how long to measure.
-    public func measure(_ shape: Shape, pass: Pass = .fprop, format: BlockFormat, seconds: Double = 1) -> Result {
+    public func measure(_ shape: Shape, pass: Pass = .fprop, format: UnscaledFormat, seconds: Double = 1) -> Result {
         let a = filled(shape.m * shape.k)
         let b = filled(shape.k * shape.n)
         let c = filled(shape.m * shape.n)
@@ -92,7 +92,7 @@ public struct GEMMBenchmark {
             packedB.storage.deallocate()
         }
         context.pack(viewA, into: packedA, viewB, into: packedB)
-        let formats = GEMMFormats(format)
+        let formats = GEMMFormats(BlockFormat(format))
         var peaks: [Double] = []
         var packed: [Double] = []
         var whole: [Double] = []

@@ -9,7 +9,7 @@ public struct PackedLayout: Hashable, Sendable {
     public enum Side: Hashable, Sendable { case left, right }
 
     public let side: Side
-    public let format: BlockFormat
+    public let format: UnscaledFormat
     /// Rows of a left operand, columns of a right one.
     public let extent: Int
     /// Length of the reduction axis.
@@ -19,7 +19,7 @@ public struct PackedLayout: Hashable, Sendable {
     /// Depth of all blocks but the last, which has the rest.
     public let depthBlock: Int
 
-    init(side: Side, format: BlockFormat, extent: Int, depth: Int, panelWidth: Int, depthBlock: Int) {
+    init(side: Side, format: UnscaledFormat, extent: Int, depth: Int, panelWidth: Int, depthBlock: Int) {
         self.side = side
         self.format = format
         self.extent = extent

@@ -51,13 +51,13 @@ struct AttentionCore {
         let (headWidth, context) = (headWidth, context)
         let lanes = compute.pool.lanes
         let rows = Self.blockRows
-        func slots(_ layouts: (BlockFormat) -> [PackedLayout], in arena: inout Arena.Layout) -> Slots {
-            Slots(BlockFormat.allCases.flatMap(layouts), lanes: lanes, in: &arena)
+        func slots(_ layouts: (UnscaledFormat) -> [PackedLayout], in arena: inout Arena.Layout) -> Slots {
+            Slots(UnscaledFormat.allCases.flatMap(layouts), lanes: lanes, in: &arena)
         }
-        func tall(_ format: BlockFormat) -> [PackedLayout] {
+        func tall(_ format: UnscaledFormat) -> [PackedLayout] {
             [compute.rightLayout(columns: headWidth, depth: context, format: format)]
         }
-        func wide(_ format: BlockFormat) -> [PackedLayout] {
+        func wide(_ format: UnscaledFormat) -> [PackedLayout] {
             [compute.rightLayout(columns: context, depth: headWidth, format: format)]
         }
         scratch = Scratch(
@@ -83,7 +83,7 @@ struct AttentionCore {
     ///   - logSums: [sequences, heads, length], logarithm of each softmax's sum.
     func forward(
         _ qkv: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, logSums: UnsafeMutablePointer<Float>,
-        sequences: Int, length: Int, format: BlockFormat, _ compute: ComputeContext
+        sequences: Int, length: Int, format: UnscaledFormat, _ compute: ComputeContext
     ) {
         let width = heads * headWidth
         let group = heads / keyValueHeads
@@ -133,7 +133,7 @@ struct AttentionCore {
     func backward(
         _ qkv: UnsafePointer<Float>, output: UnsafePointer<Float>, logSums: UnsafePointer<Float>,
         outputGradient: UnsafePointer<Float>, into gradient: UnsafeMutablePointer<Float>, sequences: Int, length: Int,
-        format: BlockFormat, _ compute: ComputeContext
+        format: UnscaledFormat, _ compute: ComputeContext
     ) {
         let width = heads * headWidth
         let group = heads / keyValueHeads

@@ -6,7 +6,7 @@ final class IncrementalDecoder {
     private let model: ModelConfiguration
     private let vocabularySize: Int
     private let compute: ComputeContext
-    private let format: BlockFormat
+    private let format: UnscaledFormat
     private let layout: ParameterLayout
     private let embedding: Linear
     private let positions: Int?
@@ -63,7 +63,7 @@ final class IncrementalDecoder {
 
     /// - Throws: `UserError` if memory is short.
     init(
-        _ model: ModelConfiguration, vocabularySize: Int, format: BlockFormat, compute: ComputeContext
+        _ model: ModelConfiguration, vocabularySize: Int, format: UnscaledFormat, compute: ComputeContext
     ) throws {
         self.model = model
         self.vocabularySize = vocabularySize

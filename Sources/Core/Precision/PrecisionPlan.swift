@@ -28,12 +28,15 @@ public struct PrecisionPlan: Hashable, Codable, Sendable {
     public var general: LinearFormats
     public var linears: [ModulePath: LinearFormats]
     /// Queries, keys, values, probabilities and their gradients in QKᵀ and PV.
-    public var attentionCore: BlockFormat
+    public var attentionCore: UnscaledFormat
 
+    /// One format for all linears of the layers. What is never quantized, the attention core and the head, uses BF16 if the
+    /// format has scales.
     public init(uniform format: BlockFormat) {
+        let plain = format.unscaled ?? .bf16
         general = LinearFormats(format)
-        linears = [:]
-        attentionCore = format
+        linears = [ModulePath("lm_head"): LinearFormats(BlockFormat(plain))]
+        attentionCore = plain
     }
 
     public subscript(_ path: ModulePath) -> LinearFormats {

@@ -40,7 +40,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var batch = 16
         /// Micro-batches whose gradients are summed before an optimizer step.
         public var accumulation = 1
-        /// Operands of all GEMMs: bf16, or fp32 to check numerics.
+        /// Operands of the GEMMs of the layers' linears.
         public var format = BlockFormat.bf16
     }
 

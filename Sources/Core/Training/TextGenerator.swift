@@ -41,12 +41,12 @@ public final class TextGenerator {
         try checkpoint.copyParameters(layout, to: values)
         try self.init(
             model, vocabularySize: checkpoint.vocabularySize, isText: checkpoint.isText,
-            format: checkpoint.configuration.training.format, compute: compute, ownArena: arena)
+            format: checkpoint.configuration.training.format.unscaled ?? .bf16, compute: compute, ownArena: arena)
         decoder.load(values)
     }
 
     init(
-        _ model: ModelConfiguration, vocabularySize: Int, isText: Bool, format: BlockFormat, compute: ComputeContext,
+        _ model: ModelConfiguration, vocabularySize: Int, isText: Bool, format: UnscaledFormat, compute: ComputeContext,
         ownArena: Arena? = nil
     ) throws {
         decoder = try IncrementalDecoder(model, vocabularySize: vocabularySize, format: format, compute: compute)

@@ -49,7 +49,8 @@ final class Trainer {
         generator =
             configuration.sampling.tokens > 0
             ? try TextGenerator(
-                model, vocabularySize: vocabularySize, isText: corpus.isText, format: configuration.training.format,
+                model, vocabularySize: vocabularySize, isText: corpus.isText,
+                format: configuration.training.format.unscaled ?? .bf16,
                 compute: compute) : nil
         let tokens = configuration.training.batch * model.context
         batch = try Arena.make { arena in
