@@ -25,7 +25,7 @@ kernelModules += [
         swiftSettings: kernelSettings(["avx2", "fma", "f16c"])),
     .target(
         name: "KernelsAVX512", dependencies: ["KernelInterface", "CProcessor"],
-        swiftSettings: kernelSettings(["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"])),
+        swiftSettings: kernelSettings(["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"])),
 ]
 #endif
 

@@ -9,7 +9,8 @@ bool processor_has_avx2(void) {
 bool processor_has_avx512(void) {
     __builtin_cpu_init();
     return processor_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+        && __builtin_cpu_supports("avx512vnni");
 }
 #else
 bool processor_has_avx2(void) { return false; }

@@ -129,6 +129,67 @@ public protocol KernelTable: Sendable {
     /// - Parameter seeds: two floats; both are overwritten, so that the work cannot be left out.
     /// - Returns: the floating-point operations done.
     func multiplyAddProbe(rounds: Int, seeds: WriteRow) -> Int
+
+    // MARK: Quantization, by tiles of 16 rows and up to 128 values along the reduction axis, laid out [k][16]
+
+    /// Loads a tile: element (i, k) is read at source[i · across + k · along]. Rows from `rows` on and depths from `depth`
+    /// to `padded` become zero.
+    func loadTile(
+        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow)
+    /// Transforms groups of `size` values along the depth, a multiple of it: signs, butterflies, 1 / √size.
+    /// - Parameter signs: bit k % 32 of word k / 32 turns the sign of value k of a group.
+    func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>)
+    /// Bits of the largest magnitude of each row of each block: amax[block][16].
+    /// - Returns: the largest of all. From 0x7F80_0000 on a value is not finite.
+    func magnitudes(_ x: ReadRow, depth: Int, blockLength: Int, into amax: UnsafeMutablePointer<Int32>) -> Int32
+    /// Scales and encode factors of `count` blocks from bits of their amax: three arrays [block][16].
+    func blockScales(
+        _ amax: UnsafePointer<Int32>, count: Int, _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow)
+    /// Four over six: takes the scale that maps amax to 4 where it has the smaller squared error.
+    /// - Parameter isSquare: the 16 rows share a scale.
+    func preferFour(
+        _ x: ReadRow, depth: Int, _ amax: UnsafePointer<Int32>, _ settings: QuantizerSettings, isSquare: Bool,
+        scales: WriteRow, encodes: WriteRow)
+    /// Random numbers in (0, 1) for the stochastic rounding of a tile: u[128][16].
+    /// - Parameters:
+    ///   - firstRow: the tile's first row in the operand.
+    ///   - group: the tile's first k over 128.
+    func uniforms(key: SIMD2<UInt32>, firstRow: Int, group: Int, into u: WriteRow)
+    /// Rounds E2M1 values and writes them doubled, as bytes plus a bias. All values of x are finite.
+    /// - Parameters:
+    ///   - depth: a multiple of 4.
+    ///   - chunk: a divisor of the block length.
+    ///   - totals: Σ of a row's doubled values in each chunk, [chunk][16].
+    func encodeIntegers(
+        _ x: ReadRow, depth: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
+        sums: UnsafeMutablePointer<QuantizationSums>)
+    /// Rounds values and writes x̂ = q · scale, [k][targetStride]. All values of x are finite.
+    func encodeFloats(
+        _ x: ReadRow, depth: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
+        sums: UnsafeMutablePointer<QuantizationSums>)
+    /// Writes words[count][16] of four values each as rows.
+    /// - Parameter rowStride: bytes from one row to the next; a multiple of 4.
+    func writeRows(
+        _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int)
+    /// Turns Σ of a column's doubled values into what `IntegerPanels.corrections` holds, for 16 columns in place.
+    func corrections(_ totals: UnsafeMutablePointer<Int32>)
+
+    // MARK: Multiplication of integers
+
+    /// Rows of the integer tile.
+    var integerTileRows: Int { get }
+    /// Columns of the integer tile: the width of a right panel.
+    var integerTileColumns: Int { get }
+    /// C[rows, columns] = A·B, or C += A·B, from packed doubled E2M1 values.
+    ///
+    /// Every element of C is one chain over the chunks of the reduction axis: c = fma(Σ, sA · sB, c), where Σ is the exact
+    /// sum of the products of integers. So the bits depend neither on the tier nor on how the work is divided.
+    func multiplyIntegers(
+        _ panels: IntegerPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
+    /// Like `multiplyAddProbe`, for the instruction that multiplies the integers.
+    func integerProbe(rounds: Int, seeds: WriteRow) -> Int
 }
 
 /// The scalars of one AdamW step, the same for every parameter.

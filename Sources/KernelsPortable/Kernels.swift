@@ -128,4 +128,77 @@ public struct Kernels: KernelTable {
     }
 
     public func multiplyAddProbe(rounds: Int, seeds: WriteRow) -> Int { runMultiplyAddProbe(rounds, seeds) }
+
+    public func loadTile(
+        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow
+    ) { loadTileBody(source, across, along, rows, depth, padded, x) }
+
+    public func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>) {
+        hadamardBody(x, depth, size, signs)
+    }
+
+    public func magnitudes(_ x: ReadRow, depth: Int, blockLength: Int, into amax: UnsafeMutablePointer<Int32>) -> Int32
+    {
+        magnitudesBody(x, depth, blockLength, amax)
+    }
+
+    public func blockScales(
+        _ amax: UnsafePointer<Int32>, count: Int, _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow
+    ) { blockScalesBody(amax, count, settings, scales, encodes) }
+
+    public func preferFour(
+        _ x: ReadRow, depth: Int, _ amax: UnsafePointer<Int32>, _ settings: QuantizerSettings, isSquare: Bool,
+        scales: WriteRow, encodes: WriteRow
+    ) { preferFourBody(x, depth, amax, settings, isSquare, scales, encodes) }
+
+    public func uniforms(key: SIMD2<UInt32>, firstRow: Int, group: Int, into u: WriteRow) {
+        uniformsBody(key, firstRow, group, u)
+    }
+
+    public func encodeIntegers(
+        _ x: ReadRow, depth: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
+        sums: UnsafeMutablePointer<QuantizationSums>
+    ) {
+        if let uniforms {
+            encodeIntegersBody(x, depth, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums)
+        } else {
+            encodeIntegersBody(x, depth, chunk, scales, encodes, nil, settings, bias, target, totals, sums)
+        }
+    }
+
+    public func encodeFloats(
+        _ x: ReadRow, depth: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
+        sums: UnsafeMutablePointer<QuantizationSums>
+    ) {
+        if let uniforms {
+            encodeFloatsBody(x, depth, scales, encodes, uniforms, settings, target, targetStride, sums)
+        } else {
+            encodeFloatsBody(x, depth, scales, encodes, nil, settings, target, targetStride, sums)
+        }
+    }
+
+    public func writeRows(
+        _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int
+    ) { writeRowsBody(words, count, rows, target, rowStride) }
+
+    public func corrections(_ totals: UnsafeMutablePointer<Int32>) {
+        let raw = UnsafeMutableRawPointer(totals)
+        raw.storeBytes(of: integerCorrection(raw.loadUnaligned(as: IntVector.self)), as: IntVector.self)
+    }
+
+    public var integerTileRows: Int { registerIntegerRows }
+
+    public var integerTileColumns: Int { registerIntegerColumns }
+
+    public func multiplyIntegers(
+        _ panels: IntegerPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool
+    ) {
+        multiplyIntegersBody(
+            panels, rows: rows, columns: columns, into: c, rowStride: rowStride, accumulate: accumulate,
+            tileRows: registerIntegerRows, tileColumns: registerIntegerColumns, tile: multiplyIntegerTile)
+    }
+
+    public func integerProbe(rounds: Int, seeds: WriteRow) -> Int { runIntegerProbe(rounds, seeds) }
 }

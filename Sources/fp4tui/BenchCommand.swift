@@ -42,7 +42,7 @@ struct BenchGEMMCommand: ParsableCommand {
 
     func run() throws {
         let shapes = try shape.isEmpty ? GEMMBenchmark.presetShapes : shape.map { try GEMMBenchmark.Shape($0) }
-        let formats = try format.map { [try named("--format", $0) as UnscaledFormat] } ?? UnscaledFormat.allCases
+        let formats = try format.map { [try named("--format", $0) as BlockFormat] } ?? BlockFormat.allCases
         let pass: GEMMBenchmark.Pass = try named("--pass", pass)
         guard seconds > 0, seconds <= 600 else {
             throw UserError("--seconds is \(seconds); expected more than 0 and at most 600.")

@@ -9,7 +9,7 @@
 /// AVX2 and FMA, usable in this process.
 bool processor_has_avx2(void);
 
-/// AVX-512 F, BW, DQ and VL, usable in this process.
+/// AVX-512 F, BW, DQ, VL and VNNI, usable in this process.
 bool processor_has_avx512(void);
 
 /// Tells the core that the caller is spinning.

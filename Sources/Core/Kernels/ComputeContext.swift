@@ -16,6 +16,12 @@ public final class ComputeContext {
     public let pool: WorkerPool
     private var left = PackingBuffer()
     private var right = PackingBuffer()
+    private var leftTables = PackingBuffer()
+    private var rightTables = PackingBuffer()
+    private var partials = PackingBuffer()
+    private let scratchMemory: UnsafeMutableRawPointer
+    /// One for each lane.
+    private let scratch: [QuantizerScratch]
 
     /// - Parameters:
     ///   - tier: the instruction set to force; nil for the fastest that runs here. Does not change the bits.
@@ -27,60 +33,155 @@ public final class ComputeContext {
         }
         kernels = try KernelTier.kernels(tier)
         pool = try WorkerPool(lanes: threads == 0 ? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) : threads)
+        let memory = allocateForMatrices(byteCount: pool.lanes * QuantizerScratch.byteCount)
+        scratchMemory = memory
+        scratch = (0..<pool.lanes).map { QuantizerScratch(in: memory + $0 * QuantizerScratch.byteCount) }
     }
+
+    deinit { scratchMemory.deallocate() }
 
     // MARK: Whole multiplications
 
-    /// C = A·B, or C += A·B, in parallel; A is M × K, B is K × N, and either may be a transposed view.
+    /// C = A·B, or C += A·B, in parallel; A is M × K, B is K × N, and either may be a transposed view. Operands are
+    /// quantized along the reduction axis as their formats say.
     ///
-    /// Every element of C is one chain of fused multiply-adds over k = 0, 1, … K − 1 that starts at zero, or at C when
-    /// accumulating: the same bits on every tier and for every number of threads. Every shape is served, empty ones too;
-    /// K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger than any before.
+    /// Every element of C is one chain of fused multiply-adds that starts at zero, or at C when accumulating: over
+    /// k = 0, 1, … K − 1, or, if both operands are E2M1, over chunks of K whose integer products are summed exactly
+    /// (`KernelTable.multiplyIntegers`). The same bits on every tier and for every number of threads. Every shape is served,
+    /// empty ones too; K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger than any
+    /// before.
     /// - Parameters:
     ///   - c: M rows of N floats.
     ///   - rowStride: floats from one row of C to the next.
+    ///   - random: of A and of B, for formats that round stochastically or transform with random signs, which must be the
+    ///     same for both.
+    ///   - health: what quantization did to the operands is added to it.
     public func gemm(
         _ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int, accumulate: Bool = false,
-        formats: GEMMFormats
+        formats: GEMMFormats, random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
         precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
-        let leftLayout = leftLayout(rows: a.rows, depth: a.columns, format: formats.a.unscaled ?? .bf16)
-        let rightLayout = rightLayout(columns: b.columns, depth: b.rows, format: formats.b.unscaled ?? .bf16)
+        precondition(formats.a.hadamard == formats.b.hadamard, "both operands must be transformed alike")
+        let leftLayout = leftLayout(rows: a.rows, depth: a.columns, formats)
+        let rightLayout = rightLayout(columns: b.columns, depth: b.rows, formats)
         let packedA = PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount))
         let packedB = PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
-        pack(a, into: packedA, b, into: packedB)
+        pack(
+            packer(a, formats.a, into: packedA, random: random.a, tables: &leftTables),
+            packer(b.transposed, formats.b, into: packedB, random: random.b, tables: &rightTables), health: health)
         multiply(packedA, packedB, into: c, rowStride: rowStride, accumulate: accumulate)
     }
 
-    /// Packs both operands in one parallel region.
-    func pack(_ a: MatrixView, into packedA: PackedMatrix, _ b: MatrixView, into packedB: PackedMatrix) {
-        let leftGroup = panelsPerPiece(packedA.layout)
-        let rightGroup = panelsPerPiece(packedB.layout)
-        let leftPieces = pieces(packedA.layout.panels, leftGroup)
-        let rightPieces = pieces(packedB.layout.panels, rightGroup)
-        let bytes = packedA.layout.byteCount + packedB.layout.byteCount
-        run(leftPieces + rightPieces, isSmall: bytes < ComputeContext.smallPacking) { index, _ in
-            if index < leftPieces {
-                packPanels(a, into: packedA, index * leftGroup, leftGroup)
-            } else {
-                packPanels(b.transposed, into: packedB, (index - leftPieces) * rightGroup, rightGroup)
+    /// Quantizes and packs A, M × K, as the left operand of a GEMM, in parallel.
+    /// - Parameters:
+    ///   - packed: has the layout `leftLayout(rows:depth:_:)` for the same formats.
+    ///   - health: what quantization did is added to it.
+    public func packLeft(
+        _ a: MatrixView, _ formats: GEMMFormats, into packed: PackedMatrix, random: QuantizationRandom = .none,
+        health: UnsafeMutablePointer<GEMMHealth>? = nil
+    ) {
+        pack(packer(a, formats.a, into: packed, random: random, tables: &leftTables), nil, health: health)
+    }
+
+    /// Quantizes and packs B, K × N, as the right operand of a GEMM, in parallel: weights need it once per step only.
+    /// - Parameters:
+    ///   - packed: has the layout `rightLayout(columns:depth:_:)` for the same formats.
+    ///   - health: what quantization did is added to it.
+    public func packRight(
+        _ b: MatrixView, _ formats: GEMMFormats, into packed: PackedMatrix, random: QuantizationRandom = .none,
+        health: UnsafeMutablePointer<GEMMHealth>? = nil
+    ) {
+        pack(nil, packer(b.transposed, formats.b, into: packed, random: random, tables: &rightTables), health: health)
+    }
+
+    private func packer(
+        _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
+        tables: inout PackingBuffer
+    ) -> OperandPacker {
+        if case .unscaled = packed.layout.encoding { return OperandPacker(view, into: packed, kernels: kernels) }
+        let unit = format.chunk
+        let depth = packed.layout.depth
+        let magnitudes = AmaxTables.byteCount(rows: view.rows, depth: depth, unit: unit)
+        let memory = tables.reserve(format.needsMagnitudes ? magnitudes : 64)
+        let quantizer = OperandQuantizer(
+            view, format, into: packed, random: random,
+            tables: AmaxTables(rows: view.rows, depth: depth, unit: unit, in: memory), kernels: kernels)
+        return OperandPacker(view, into: packed, kernels: kernels, quantizer: quantizer)
+    }
+
+    /// Packs one or both operands, in one parallel region, or in two where scales depend on whole rows or tensors.
+    private func pack(_ a: OperandPacker?, _ b: OperandPacker?, health: UnsafeMutablePointer<GEMMHealth>?) {
+        var (a, b) = (a, b)
+        let bytes = (a?.byteCount ?? 0) + (b?.byteCount ?? 0)
+        let isSmall = bytes < ComputeContext.smallPacking
+        let firstMagnitudes = a?.magnitudePieces ?? 0
+        let magnitudes = firstMagnitudes + (b?.magnitudePieces ?? 0)
+        if magnitudes > 0 {
+            run(magnitudes, isSmall: isSmall) { index, lane in
+                if index < firstMagnitudes {
+                    a?.quantizer?.findMagnitudes(piece: index, scratch[lane])
+                } else {
+                    b?.quantizer?.findMagnitudes(piece: index - firstMagnitudes, scratch[lane])
+                }
             }
+            a?.useMagnitudes()
+            b?.useMagnitudes()
+        }
+        let firstPieces = a?.pieces ?? 0
+        let pieces = firstPieces + (b?.pieces ?? 0)
+        let stride = MemoryLayout<QuantizationHealth>.stride
+        let partials = partials.reserve(max(1, pieces) * stride).assumingMemoryBound(to: QuantizationHealth.self)
+        run(pieces, isSmall: isSmall) { index, lane in
+            var partial = QuantizationHealth()
+            if index < firstPieces {
+                a?.pack(piece: index, scratch[lane], health: &partial)
+            } else {
+                b?.pack(piece: index - firstPieces, scratch[lane], health: &partial)
+            }
+            partials[index] = partial
+        }
+        guard let health else { return }
+        for index in 0..<pieces {
+            if index < firstPieces { health.pointee.a.add(partials[index]) } else { health.pointee.b.add(partials[index]) }
         }
     }
 
-    /// C = A·B, or C += A·B, in parallel, from packed operands: weights need packing once per step only.
+    /// C = A·B, or C += A·B, in parallel, from packed operands.
     public func multiply(
         _ a: PackedMatrix, _ b: PackedMatrix, into c: WriteRow, rowStride: Int, accumulate: Bool = false
     ) {
         let m = a.layout.extent
         let n = b.layout.extent
         let depth = a.layout.depth
+        precondition(depth == b.layout.depth, "both operands must be filled up to the same depth")
+        let isInteger = a.layout.isInteger
         let blocks = BlockGrid(
-            rows: m, columns: n, depth: depth, tileRows: kernels.tileRows, tileColumns: kernels.tileColumns,
-            lanes: pool.lanes)
+            rows: m, columns: n, depth: isInteger ? depth / 4 : depth, tileRows: a.layout.panelWidth,
+            tileColumns: b.layout.panelWidth, lanes: pool.lanes)
         run(blocks.count, isSmall: m * n * depth < ComputeContext.smallProduct) { index, _ in
-            multiply(a, b, blocks[index], depth: depth, into: c, rowStride: rowStride, accumulate: accumulate)
+            if isInteger {
+                multiplyIntegers(a, b, blocks[index], into: c, rowStride: rowStride, accumulate: accumulate)
+            } else {
+                multiply(a, b, blocks[index], depth: depth, into: c, rowStride: rowStride, accumulate: accumulate)
+            }
         }
+    }
+
+    private func multiplyIntegers(
+        _ a: PackedMatrix, _ b: PackedMatrix, _ block: BlockGrid.Block, into c: WriteRow, rowStride: Int,
+        accumulate: Bool
+    ) {
+        let (left, right) = (a.layout, b.layout)
+        let panel = block.column / right.panelWidth
+        let panels = IntegerPanels(
+            left: UnsafePointer((a.storage + block.row * left.rowStride).assumingMemoryBound(to: UInt8.self)),
+            leftStride: left.rowStride, leftScales: a.scales + block.row * left.chunks,
+            right: b.storage + panel * right.codePanelStride, rightStride: right.codePanelStride,
+            rightScales: b.scales + panel * right.chunks * right.panelWidth,
+            corrections: b.corrections + panel * right.chunks * right.panelWidth, depth: left.depth, chunk: left.chunk)
+        kernels.multiplyIntegers(
+            panels, rows: block.rows, columns: block.columns, into: c + block.row * rowStride + block.column,
+            rowStride: rowStride, accumulate: accumulate)
     }
 
     /// Below these a parallel region costs more than it saves.
@@ -95,27 +196,47 @@ public final class ComputeContext {
         }
     }
 
-    /// About 64 KiB a piece, but a few panels at least: where rows are contiguous they share cache lines.
-    private func panelsPerPiece(_ layout: PackedLayout) -> Int {
-        max(4, 64 * 1024 / max(1, layout.panelWidth * layout.depth * 4))
-    }
-
-    private func pieces(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
-
     // MARK: Serial primitives, for use inside a region of the pool
 
     /// The layout of a left operand, rows × depth.
     public func leftLayout(rows: Int, depth: Int, format: UnscaledFormat) -> PackedLayout {
         PackedLayout(
-            side: .left, format: format, extent: rows, depth: depth, panelWidth: kernels.tileRows,
+            side: .left, encoding: .unscaled(format), extent: rows, depth: depth, panelWidth: kernels.tileRows,
             depthBlock: kernels.depthBlock)
     }
 
     /// The layout of a right operand, depth × columns.
     public func rightLayout(columns: Int, depth: Int, format: UnscaledFormat) -> PackedLayout {
         PackedLayout(
-            side: .right, format: format, extent: columns, depth: depth, panelWidth: kernels.tileColumns,
+            side: .right, encoding: .unscaled(format), extent: columns, depth: depth, panelWidth: kernels.tileColumns,
             depthBlock: kernels.depthBlock)
+    }
+
+    /// The layout of A, rows × depth, as the left operand of a GEMM.
+    public func leftLayout(rows: Int, depth: Int, _ formats: GEMMFormats) -> PackedLayout {
+        layout(.left, extent: rows, depth: depth, formats.a, formats)
+    }
+
+    /// The layout of B, depth × columns, as the right operand of a GEMM.
+    public func rightLayout(columns: Int, depth: Int, _ formats: GEMMFormats) -> PackedLayout {
+        layout(.right, extent: columns, depth: depth, formats.b, formats)
+    }
+
+    private func layout(
+        _ side: PackedLayout.Side, extent: Int, depth: Int, _ format: BlockFormat, _ formats: GEMMFormats
+    ) -> PackedLayout {
+        let isLeft = side == .left
+        // Both operands have the depth that the larger transform needs.
+        let padded = max(formats.a.paddedDepth(depth), formats.b.paddedDepth(depth))
+        if case .integer(let chunk) = formats.arithmetic {
+            return PackedLayout(
+                side: side, encoding: .integer(chunk: chunk), extent: extent, depth: padded,
+                panelWidth: isLeft ? kernels.integerTileRows : kernels.integerTileColumns,
+                depthBlock: kernels.depthBlock)
+        }
+        return PackedLayout(
+            side: side, encoding: format.unscaled.map(PackedLayout.Encoding.unscaled) ?? .dequantized, extent: extent,
+            depth: padded, panelWidth: isLeft ? kernels.tileRows : kernels.tileColumns, depthBlock: kernels.depthBlock)
     }
 
     /// Packs a left operand (rows × depth) into memory of the caller's, serially.
@@ -124,7 +245,7 @@ public final class ComputeContext {
         -> PackedMatrix
     {
         let packed = PackedMatrix(leftLayout(rows: view.rows, depth: view.columns, format: format), in: storage)
-        packPanels(view, into: packed, 0, packed.layout.panels)
+        OperandPacker(view, into: packed, kernels: kernels).packAll()
         return packed
     }
 
@@ -134,7 +255,7 @@ public final class ComputeContext {
         -> PackedMatrix
     {
         let packed = PackedMatrix(rightLayout(columns: view.columns, depth: view.rows, format: format), in: storage)
-        packPanels(view.transposed, into: packed, 0, packed.layout.panels)
+        OperandPacker(view.transposed, into: packed, kernels: kernels).packAll()
         return packed
     }
 
@@ -173,24 +294,6 @@ public final class ComputeContext {
             start += length
         } while start < depth
     }
-
-    /// Packs some panels of an operand given with its reduction axis as columns.
-    private func packPanels(_ view: MatrixView, into packed: PackedMatrix, _ first: Int, _ count: Int) {
-        let layout = packed.layout
-        let row = first * layout.panelWidth
-        let extent = min(layout.extent - row, count * layout.panelWidth)
-        if extent <= 0 { return }
-        var start = 0
-        while start < layout.depth {
-            let length = layout.blockDepth(start)
-            kernels.pack(
-                view.base + row * view.rowStride + start * view.columnStride, across: view.rowStride,
-                along: view.columnStride, extent: extent, depth: length, width: layout.panelWidth,
-                bf16: layout.roundsToBF16, into: packed.panel(first, start: start),
-                panelStride: layout.panelStride(start))
-            start += length
-        }
-    }
 }
 
 /// Memory that grows to the largest size asked for and keeps it.
@@ -221,60 +324,4 @@ public func allocateForMatrices(byteCount: Int) -> UnsafeMutableRawPointer {
     _ = madvise(memory, byteCount, MADV_HUGEPAGE)
     #endif
     return memory
-}
-
-/// The blocks of C that are pieces of a parallel multiplication.
-///
-/// A block's left panels stay in the second-level cache, for one block of the depth, while the right panels pass by; there are
-/// several blocks per lane where the
-/// product is large enough, so that no lane waits long for another's last block.
-struct BlockGrid {
-    struct Block {
-        var row: Int
-        var column: Int
-        var rows: Int
-        var columns: Int
-    }
-
-    private let rows: Int
-    private let columns: Int
-    private let blockRows: Int
-    private let blockColumns: Int
-    private let across: Int
-    private let down: Int
-
-    init(rows: Int, columns: Int, depth: Int, tileRows: Int, tileColumns: Int, lanes: Int) {
-        self.rows = rows
-        self.columns = columns
-        let rowTiles = (rows + tileRows - 1) / tileRows
-        let columnTiles = (columns + tileColumns - 1) / tileColumns
-        var height = max(1, min(rowTiles, 96 / tileRows))
-        var width = max(1, min(columnTiles, 512 / tileColumns))
-        // Halve the longer side until every lane has pieces, but keep a piece at a few microseconds at least.
-        while lanes > 1 {
-            let pieces = ((rowTiles + height - 1) / height) * ((columnTiles + width - 1) / width)
-            let work = height * tileRows * width * tileColumns * depth
-            if pieces >= 6 * lanes || work < 1 << 20 { break }
-            if width * tileColumns >= height * tileRows && width > 1 {
-                width = (width + 1) / 2
-            } else if height > 1 {
-                height = (height + 1) / 2
-            } else {
-                break
-            }
-        }
-        blockRows = height * tileRows
-        blockColumns = width * tileColumns
-        across = (columns + blockColumns - 1) / blockColumns
-        down = (rows + blockRows - 1) / blockRows
-    }
-
-    var count: Int { across * down }
-
-    subscript(index: Int) -> Block {
-        let row = index / across * blockRows
-        let column = index % across * blockColumns
-        return Block(
-            row: row, column: column, rows: min(blockRows, rows - row), columns: min(blockColumns, columns - column))
-    }
 }

@@ -46,7 +46,7 @@ public struct GEMMBenchmark {
     public struct Result: Codable, Sendable {
         public var shape: String
         public var pass: Pass
-        public var format: UnscaledFormat
+        public var format: BlockFormat
         public var tier: String
         public var threads: Int
         /// GFLOP/s of independent multiply-adds on registers, on all threads.
@@ -72,7 +72,7 @@ public struct GEMMBenchmark {
     ]
 
     /// - Parameter seconds: about how long to measure.
-    public func measure(_ shape: Shape, pass: Pass = .fprop, format: UnscaledFormat, seconds: Double = 1) -> Result {
+    public func measure(_ shape: Shape, pass: Pass = .fprop, format: BlockFormat, seconds: Double = 1) -> Result {
         let a = filled(shape.m * shape.k)
         let b = filled(shape.k * shape.n)
         let c = filled(shape.m * shape.n)
@@ -85,14 +85,15 @@ public struct GEMMBenchmark {
             pass == .fprop
             ? MatrixView(b, rows: shape.n, columns: shape.k).transposed
             : MatrixView(b, rows: shape.k, columns: shape.n)
-        let packedA = PackedMatrix(context.leftLayout(rows: shape.m, depth: shape.k, format: format))
-        let packedB = PackedMatrix(context.rightLayout(columns: shape.n, depth: shape.k, format: format))
+        let formats = GEMMFormats(format)
+        let packedA = PackedMatrix(context.leftLayout(rows: shape.m, depth: shape.k, formats))
+        let packedB = PackedMatrix(context.rightLayout(columns: shape.n, depth: shape.k, formats))
         defer {
             packedA.storage.deallocate()
             packedB.storage.deallocate()
         }
-        context.pack(viewA, into: packedA, viewB, into: packedB)
-        let formats = GEMMFormats(BlockFormat(format))
+        context.packLeft(viewA, formats, into: packedA)
+        context.packRight(viewB, formats, into: packedB)
         var peaks: [Double] = []
         var packed: [Double] = []
         var whole: [Double] = []

@@ -2,26 +2,37 @@ import KernelInterface
 
 /// How one operand of a GEMM lies in memory once it is packed.
 ///
-/// The reduction axis is cut into blocks of `depthBlock`. A block holds all panels, each as wide as the register tile and as
-/// deep as the block; the last panel is filled up with zeros. So the panels that one block of C needs at a time follow one
-/// another: panels a power of two apart would crowd into the same sets of the cache.
+/// Floats: the reduction axis is cut into blocks of `depthBlock`. A block holds all panels, each as wide as the register
+/// tile and as deep as the block; the last panel is filled up with zeros. So the panels that one block of C needs at a
+/// time follow one another: panels a power of two apart would crowd into the same sets of the cache.
+///
+/// Integers: see `IntegerPanels`. Codes come first, then scales, then the corrections of a right operand.
 public struct PackedLayout: Hashable, Sendable {
     public enum Side: Hashable, Sendable { case left, right }
 
+    public enum Encoding: Hashable, Sendable {
+        /// Floats, perhaps rounded to bfloat16 on the way.
+        case unscaled(UnscaledFormat)
+        /// Floats that were quantized to a block format.
+        case dequantized
+        /// Doubled E2M1 values, with scales for each chunk of so many values along the reduction axis.
+        case integer(chunk: Int)
+    }
+
     public let side: Side
-    public let format: UnscaledFormat
+    public let encoding: Encoding
     /// Rows of a left operand, columns of a right one.
     public let extent: Int
-    /// Length of the reduction axis.
+    /// Length of the reduction axis, filled up for a Hadamard transform.
     public let depth: Int
     /// Rows or columns in a panel.
     public let panelWidth: Int
-    /// Depth of all blocks but the last, which has the rest.
+    /// Depth of all blocks but the last, which has the rest; for floats.
     public let depthBlock: Int
 
-    init(side: Side, format: UnscaledFormat, extent: Int, depth: Int, panelWidth: Int, depthBlock: Int) {
+    init(side: Side, encoding: Encoding, extent: Int, depth: Int, panelWidth: Int, depthBlock: Int) {
         self.side = side
-        self.format = format
+        self.encoding = encoding
         self.extent = extent
         self.depth = depth
         self.panelWidth = panelWidth
@@ -31,15 +42,22 @@ public struct PackedLayout: Hashable, Sendable {
     public var panels: Int { (extent + panelWidth - 1) / panelWidth }
 
     /// Bytes of the packed operand.
-    public var byteCount: Int { panels * panelWidth * depth * 4 }
+    public var byteCount: Int {
+        switch encoding {
+        case .unscaled, .dequantized: panels * panelWidth * depth * 4
+        case .integer: correctionOffset + (side == .right ? scaleBytes : 0)
+        }
+    }
 
     // A switch, since comparing enums with raw values allocates in a debug build.
     var roundsToBF16: Bool {
-        switch format {
-        case .bf16: true
-        case .fp32: false
+        switch encoding {
+        case .unscaled(.bf16): true
+        case .unscaled(.fp32), .dequantized, .integer: false
         }
     }
+
+    // MARK: Floats
 
     /// Depth of the block that begins at `start`.
     func blockDepth(_ start: Int) -> Int { min(depthBlock, depth - start) }
@@ -49,6 +67,36 @@ public struct PackedLayout: Hashable, Sendable {
 
     /// Floats before a panel of the block that begins at depth `start`.
     func offset(panel: Int, start: Int) -> Int { panels * panelWidth * start + panel * panelStride(start) }
+
+    // MARK: Integers
+
+    var isInteger: Bool {
+        if case .integer = encoding { true } else { false }
+    }
+
+    var chunk: Int {
+        if case .integer(let chunk) = encoding { chunk } else { depth }
+    }
+
+    var chunks: Int { (depth + chunk - 1) / chunk }
+
+    /// Bytes from one row of a left operand to the next: an odd number of cache lines, so that the rows of a tile don't
+    /// crowd into the same sets.
+    var rowStride: Int { ((depth + 63) / 64 | 1) * 64 }
+
+    /// Bytes from one panel of a right operand to the next.
+    var codePanelStride: Int { (depth + 3) / 4 * 4 * panelWidth }
+
+    private var codeBytes: Int {
+        switch side {
+        case .left: panels * panelWidth * rowStride
+        case .right: (panels * codePanelStride + 63) & ~63
+        }
+    }
+
+    private var scaleBytes: Int { (panels * panelWidth * chunks * 4 + 63) & ~63 }
+    var scaleOffset: Int { codeBytes }
+    var correctionOffset: Int { codeBytes + scaleBytes }
 }
 
 /// A packed operand. Does not own the memory.
@@ -62,8 +110,15 @@ public struct PackedMatrix {
         self.storage = storage
     }
 
-    /// Where a panel begins in the block of the reduction axis that begins at `start`.
+    /// Where a panel of floats begins in the block of the reduction axis that begins at `start`.
     func panel(_ index: Int, start: Int) -> WriteRow {
         storage.assumingMemoryBound(to: Float.self) + layout.offset(panel: index, start: start)
+    }
+
+    /// Scales of an operand of integers: [row][chunk] on the left, [panel][chunk][panelWidth] on the right.
+    var scales: WriteRow { (storage + layout.scaleOffset).assumingMemoryBound(to: Float.self) }
+    /// Corrections of a right operand, [panel][chunk][panelWidth].
+    var corrections: UnsafeMutablePointer<Int32> {
+        (storage + layout.correctionOffset).assumingMemoryBound(to: Int32.self)
     }
 }

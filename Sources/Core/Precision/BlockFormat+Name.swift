@@ -15,4 +15,9 @@ extension BlockFormat: CustomStringConvertible, RawRepresentable, Codable, CaseI
     public var rawValue: String { Self.named.first { $0.format == self }?.name ?? "\(element.rawValue)" }
 
     public var description: String { rawValue }
+
+    public static func == (a: BlockFormat, b: BlockFormat) -> Bool {
+        a.element == b.element && a.block == b.block && a.scale == b.scale && a.rounding == b.rounding
+            && a.prescale == b.prescale && a.fourOverSix == b.fourOverSix && a.hadamard == b.hadamard
+    }
 }

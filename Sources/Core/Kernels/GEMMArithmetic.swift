@@ -1,0 +1,57 @@
+/// How the products of a GEMM are computed. It follows from the formats of both operands.
+enum GEMMArithmetic: Hashable, Sendable {
+    /// Fused multiply-adds in FP32, of values as they are, rounded to bfloat16, or quantized and dequantized.
+    case float
+    /// Both operands are E2M1: integers, exactly, and scales for each chunk of so many values of the reduction axis.
+    case integer(chunk: Int)
+}
+
+extension GEMMFormats {
+    var arithmetic: GEMMArithmetic {
+        guard case .e2m1 = a.element, case .e2m1 = b.element else { return .float }
+        return .integer(chunk: min(a.chunk, b.chunk))
+    }
+}
+
+extension BlockFormat {
+    /// Values along the reduction axis that share a scale, or as many as one tile of the quantizer holds.
+    var chunk: Int {
+        switch block {
+        case .tensor, .row: 128
+        case .vector(let length), .square(let length): length
+        }
+    }
+
+    /// The length of the reduction axis once it is filled up for the Hadamard transform.
+    func paddedDepth(_ depth: Int) -> Int {
+        guard let size = hadamard?.size else { return depth }
+        return (depth + size - 1) / size * size
+    }
+}
+
+/// What is random in the quantization of a GEMM's operands.
+public struct GEMMRandom: Sendable {
+    public var a: QuantizationRandom
+    public var b: QuantizationRandom
+
+    public init(a: QuantizationRandom, b: QuantizationRandom) {
+        self.a = a
+        self.b = b
+    }
+
+    /// For formats in which nothing is random.
+    public static let none = GEMMRandom(a: .none, b: .none)
+}
+
+extension QuantizationRandom {
+    /// For formats in which nothing is random.
+    public static let none = QuantizationRandom(key: .zero, signs: .zero)
+}
+
+/// What quantization did to the operands of a GEMM.
+public struct GEMMHealth: Codable, Hashable, Sendable {
+    public var a = QuantizationHealth()
+    public var b = QuantizationHealth()
+
+    public init() {}
+}

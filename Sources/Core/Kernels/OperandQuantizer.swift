@@ -1,0 +1,333 @@
+import KernelInterface
+
+/// Quantizes and packs one operand of a GEMM, piece by piece.
+///
+/// Each value of the source is read once where a block's scale depends on nothing beyond the block's row, and twice
+/// where it depends on a whole row, a square or the tensor: then `findMagnitudes` goes first. A tile of 16 rows × 128
+/// values stays in the first-level cache from loading to packing. The reference is `ReferenceQuantizer`, to the bit.
+struct OperandQuantizer {
+    /// A multiple of 16 and of every panel's width.
+    static let pieceRows = 96
+    static let pieceStrips = pieceRows / QuantizerTile.rows
+
+    private let kernels: any KernelTable
+    /// The operand with its reduction axis as columns.
+    private let view: MatrixView
+    private let format: BlockFormat
+    private let packed: PackedMatrix
+    private let random: QuantizationRandom
+    private let tables: AmaxTables
+    private var settings: QuantizerSettings
+    private var tensorAmax: Int32 = 0
+
+    init(
+        _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
+        tables: AmaxTables, kernels: any KernelTable
+    ) {
+        self.view = view
+        self.format = format
+        self.packed = packed
+        self.random = random
+        self.tables = tables
+        self.kernels = kernels
+        settings = QuantizerSettings(format, random)
+    }
+
+    private var layout: PackedLayout { packed.layout }
+    /// Rows of the packed operand, whole panels.
+    private var paddedRows: Int { layout.panels * layout.panelWidth }
+
+    var pieces: Int { (paddedRows + Self.pieceRows - 1) / Self.pieceRows }
+
+    var needsMagnitudes: Bool { format.needsMagnitudes }
+
+    // MARK: First pass
+
+    func findMagnitudes(piece: Int, _ scratch: QuantizerScratch) {
+        for strip in piece * Self.pieceStrips..<(piece + 1) * Self.pieceStrips {
+            let rows = min(QuantizerTile.rows, view.rows - strip * QuantizerTile.rows)
+            if rows <= 0 { break }
+            let rowAmax = tables.rows + strip * 16
+            for row in 0..<16 { rowAmax[row] = 0 }
+            var stripAmax: Int32 = 0
+            for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
+                let length = load(strip: strip, rows: rows, start: start, scratch)
+                let largest = kernels.magnitudes(
+                    scratch.tile, depth: length, blockLength: settings.blockLength, into: scratch.amax)
+                stripAmax = max(stripAmax, largest)
+                let blocks = (length + settings.blockLength - 1) / settings.blockLength
+                for block in 0..<blocks {
+                    var blockAmax: Int32 = 0
+                    for row in 0..<16 {
+                        let magnitude = scratch.amax[block * 16 + row]
+                        rowAmax[row] = max(rowAmax[row], magnitude)
+                        blockAmax = max(blockAmax, magnitude)
+                    }
+                    tables.squares[strip * tables.units + start / settings.blockLength + block] = blockAmax
+                }
+            }
+            tables.strips[strip] = stripAmax
+        }
+    }
+
+    /// To be called between the passes.
+    mutating func useMagnitudes() {
+        var largest: Int32 = 0
+        for strip in 0..<(view.rows + 15) / 16 { largest = max(largest, tables.strips[strip]) }
+        tensorAmax = largest
+        let bound = settings.maximum * settings.prescale * (format.fourOverSix ? 256 : 448)
+        settings.tensorEncode = min(bound / Float(bitPattern: UInt32(bitPattern: largest)), 0x1p126)
+        settings.tensorDecode = 1 / settings.tensorEncode
+    }
+
+    /// - Returns: values along the reduction axis.
+    private func load(strip: Int, rows: Int, start: Int, _ scratch: QuantizerScratch) -> Int {
+        let length = min(QuantizerTile.depth, layout.depth - start)
+        let source = rows > 0 ? view.base + strip * 16 * view.rowStride + start * view.columnStride : view.base
+        kernels.loadTile(
+            source, across: view.rowStride, along: view.columnStride, rows: rows,
+            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, into: scratch.tile)
+        if let hadamard = format.hadamard {
+            kernels.hadamard(scratch.tile, depth: length, size: hadamard.size, signs: random.signs(hadamard.signs))
+        }
+        return length
+    }
+
+    // MARK: Second pass
+
+    /// - Parameter health: what happened to the piece's values is added to it.
+    func pack(piece: Int, _ scratch: QuantizerScratch, health: inout QuantizationHealth) {
+        for index in 0..<Self.pieceStrips { scratch.sums[index] = QuantizationSums() }
+        let firstStrip = piece * Self.pieceStrips
+        var amax: Int32 = 0
+        for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
+            var length = 0
+            for index in 0..<Self.pieceStrips {
+                let strip = firstStrip + index
+                if strip * 16 >= paddedRows { break }
+                let rows = max(0, min(16, view.rows - strip * 16))
+                length = load(strip: strip, rows: rows, start: start, scratch)
+                let blocks = (length + settings.blockLength - 1) / settings.blockLength
+                let largest = findBlockMagnitudes(
+                    strip: strip, start: start, length: length, blocks: blocks, scratch)
+                kernels.blockScales(
+                    scratch.amax, count: blocks, settings, scales: scratch.scales, encodes: scratch.encodes)
+                if settings.triesFour {
+                    var isSquare = false
+                    if case .square = format.block { isSquare = true }
+                    kernels.preferFour(
+                        scratch.tile, depth: length, scratch.amax, settings, isSquare: isSquare,
+                        scales: scratch.scales, encodes: scratch.encodes)
+                }
+                var isFinite = true
+                if largest < 0x7F80_0000 {
+                    amax = max(amax, largest)
+                } else {
+                    isFinite = false
+                    amax = max(amax, silence(rows: rows, start: start, length: length, scratch, &health))
+                }
+                if settings.isStochastic {
+                    kernels.uniforms(
+                        key: settings.key, firstRow: strip * 16, group: start / QuantizerTile.depth,
+                        into: scratch.uniforms)
+                }
+                encode(strip: strip, index: index, start: start, length: length, isFinite: isFinite, scratch)
+            }
+            if case .dequantized = layout.encoding { packFloats(piece: piece, start: start, length: length, scratch) }
+        }
+        let rows = max(0, min(Self.pieceRows, view.rows - firstStrip * 16))
+        health.count += rows * view.columns
+        health.amax = max(health.amax, Float(bitPattern: UInt32(bitPattern: amax)))
+        for index in 0..<Self.pieceStrips { health.add(scratch.sums[index]) }
+    }
+
+    /// The magnitudes that decide the scales of a tile's blocks, [block][16].
+    /// - Returns: the largest.
+    private func findBlockMagnitudes(
+        strip: Int, start: Int, length: Int, blocks: Int, _ scratch: QuantizerScratch
+    ) -> Int32 {
+        var largest: Int32 = 0
+        switch format.block {
+        case .vector:
+            largest = kernels.magnitudes(
+                scratch.tile, depth: length, blockLength: settings.blockLength, into: scratch.amax)
+        case .tensor:
+            largest = tensorAmax
+            for lane in 0..<16 { scratch.amax[lane] = tensorAmax }
+        case .row:
+            for lane in 0..<16 {
+                scratch.amax[lane] = strip * 16 < view.rows ? tables.rows[strip * 16 + lane] : 0
+                largest = max(largest, scratch.amax[lane])
+            }
+        case .square(let size):
+            let strips = size / 16
+            let first = strip / strips * strips
+            let end = min(first + strips, (view.rows + 15) / 16)
+            for block in 0..<blocks {
+                var magnitude: Int32 = 0
+                for other in first..<max(first, end) {
+                    magnitude = max(
+                        magnitude, tables.squares[other * tables.units + start / settings.blockLength + block])
+                }
+                for lane in 0..<16 { scratch.amax[block * 16 + lane] = magnitude }
+                largest = max(largest, magnitude)
+            }
+        }
+        if case .e4m3 = format.scale, tensorAmax >= 0x7F80_0000 {
+            for lane in 0..<blocks * 16 { scratch.amax[lane] = tensorAmax }
+            kernels.blockScales(
+                scratch.amax, count: blocks, settings, scales: scratch.scales, encodes: scratch.encodes)
+            largest = tensorAmax
+        }
+        return largest
+    }
+
+    /// Clears the values of blocks that hold an infinity or NaN. Their scales stay NaN.
+    /// - Returns: the largest magnitude of all other blocks.
+    private func silence(
+        rows: Int, start: Int, length: Int, _ scratch: QuantizerScratch, _ health: inout QuantizationHealth
+    ) -> Int32 {
+        var largest: Int32 = 0
+        for first in stride(from: 0, to: length, by: settings.blockLength) {
+            let end = min(length, first + settings.blockLength)
+            for row in 0..<16 {
+                let magnitude = scratch.amax[first / settings.blockLength * 16 + row]
+                if magnitude < 0x7F80_0000 {
+                    largest = max(largest, magnitude)
+                } else {
+                    for k in first..<end { scratch.tile[k * 16 + row] = 0 }
+                    if row < rows { health.nonFinite += max(0, min(end, view.columns - start) - first) }
+                }
+            }
+        }
+        return largest
+    }
+
+    private func encode(
+        strip: Int, index: Int, start: Int, length: Int, isFinite: Bool, _ scratch: QuantizerScratch
+    ) {
+        let uniforms = settings.isStochastic ? UnsafePointer(scratch.uniforms) : nil
+        let sums = scratch.sums + index
+        if case .dequantized = layout.encoding {
+            let target = scratch.floats + index * 16
+            // NaN · 0 would make the sums NaN.
+            if !isFinite { scratch.hideScales() }
+            kernels.encodeFloats(
+                scratch.tile, depth: length, scales: scratch.visibleScales(isFinite), encodes: scratch.encodes,
+                uniforms: uniforms, settings, into: target, targetStride: Self.pieceRows, sums: sums)
+            if !isFinite {
+                for k in 0..<length {
+                    for row in 0..<16 where scratch.scales[k / settings.blockLength * 16 + row].isNaN {
+                        target[k * Self.pieceRows + row] = .nan
+                    }
+                }
+            }
+            return
+        }
+        if !isFinite { scratch.hideScales() }
+        let isLeft = layout.side == .left
+        kernels.encodeIntegers(
+            scratch.tile, depth: (length + 3) / 4 * 4, chunk: layout.chunk, scales: scratch.visibleScales(isFinite),
+            encodes: scratch.encodes, uniforms: uniforms, settings, bias: isLeft ? 12 : 0,
+            into: isLeft
+                ? IntegerTarget(low: scratch.words, high: scratch.words + 32, stride: 64)
+                : rightTarget(strip: strip, start: start),
+            totals: scratch.totals, sums: sums)
+        let chunks = (length + layout.chunk - 1) / layout.chunk
+        if isLeft {
+            let rows = min(16, paddedRows - strip * 16)
+            kernels.writeRows(
+                UnsafePointer(scratch.words.assumingMemoryBound(to: UInt32.self)), count: (length + 3) / 4, rows: rows,
+                into: packed.storage + strip * 16 * layout.rowStride + start, rowStride: layout.rowStride)
+            for row in 0..<rows {
+                let target = packed.scales + (strip * 16 + row) * layout.chunks + start / layout.chunk
+                for chunk in 0..<chunks { target[chunk] = scratch.halfScale(chunk * layout.chunk, row, settings) }
+            }
+        } else {
+            for chunk in 0..<chunks {
+                kernels.corrections(scratch.totals + chunk * 16)
+                for row in 0..<min(16, paddedRows - strip * 16) {
+                    let (panel, column) = (strip * 16 + row).quotientAndRemainder(dividingBy: layout.panelWidth)
+                    let at = (panel * layout.chunks + start / layout.chunk + chunk) * layout.panelWidth + column
+                    packed.scales[at] = scratch.halfScale(chunk * layout.chunk, row, settings)
+                    packed.corrections[at] = scratch.totals[chunk * 16 + row]
+                }
+            }
+        }
+    }
+
+    private func rightTarget(strip: Int, start: Int) -> IntegerTarget {
+        func address(_ row: Int) -> UnsafeMutableRawPointer? {
+            let (panel, column) = row.quotientAndRemainder(dividingBy: layout.panelWidth)
+            if panel >= layout.panels { return nil }
+            return packed.storage + panel * layout.codePanelStride + start * layout.panelWidth + column * 4
+        }
+        return IntegerTarget(
+            low: address(strip * 16) ?? packed.storage, high: address(strip * 16 + 8), stride: layout.panelWidth * 4)
+    }
+
+    private func packFloats(piece: Int, start: Int, length: Int, _ scratch: QuantizerScratch) {
+        let blockStart = start / layout.depthBlock * layout.depthBlock
+        let first = piece * Self.pieceRows
+        kernels.pack(
+            scratch.floats, across: 1, along: Self.pieceRows, extent: min(Self.pieceRows, layout.extent - first),
+            depth: length, width: layout.panelWidth, bf16: false,
+            into: packed.panel(first / layout.panelWidth, start: blockStart)
+                + (start - blockStart) * layout.panelWidth,
+            panelStride: layout.panelStride(blockStart))
+    }
+}
+
+extension QuantizerSettings {
+    init(_ format: BlockFormat, _ random: QuantizationRandom) {
+        let rule: ScaleRule =
+            switch format.scale {
+            case .fp32: .fp32
+            case .e8m0Floor: .e8m0Floor
+            case .e8m0Ceiling: .e8m0Ceiling
+            case .e8m0Nearest: .e8m0Nearest
+            case .e4m3: .e4m3
+            }
+        var isStochastic = false
+        if case .stochastic = format.rounding { isStochastic = true }
+        self.init(
+            mantissaBits: Int32(format.element.mantissaBits), minimumExponent: Int32(format.element.minimumExponent),
+            maximum: format.element.maximum, maximumExponent: Int32(format.element.maximumExponent), rule: rule,
+            prescale: format.prescale, blockLength: format.chunk, isStochastic: isStochastic,
+            triesFour: format.fourOverSix, key: random.key)
+    }
+}
+
+extension BlockFormat {
+    /// A scale depends on more than its block's part of a row.
+    var needsMagnitudes: Bool {
+        if case .e4m3 = scale { return true }
+        if case .vector = block { return false }
+        return true
+    }
+}
+
+extension QuantizationRandom {
+    /// NVIDIA's vector of signs (arXiv 2509.25149), a set bit for each −1, repeated.
+    private static let fixed: UInt32 = 0b1101_0111_1110_1000
+
+    func signs(_ kind: BlockFormat.Hadamard.Signs) -> SIMD4<UInt32> {
+        switch kind {
+        case .none: .zero
+        case .fixed: SIMD4(repeating: Self.fixed | Self.fixed << 16)
+        case .random: signs
+        }
+    }
+}
+
+extension QuantizationHealth {
+    mutating func add(_ sums: QuantizationSums) {
+        for lane in 0..<16 {
+            squareSum += Double(sums.squares[lane])
+            errorSquareSum += Double(sums.squaredErrors[lane])
+            productSum += Double(sums.products[lane])
+            saturated += Int(sums.saturated[lane])
+            underflowed += Int(sums.underflowed[lane])
+        }
+    }
+}

@@ -1,0 +1,271 @@
+/// Where the integers of a tile go: four neighbours along the reduction axis share 32 bits, and a vector of 16 rows is
+/// written in two halves, since a panel of the right operand may hold 8 columns only.
+@frozen
+public struct IntegerTarget {
+    public var low: UnsafeMutableRawPointer
+    /// nil: rows 8 to 15 are not wanted.
+    public var high: UnsafeMutableRawPointer?
+    /// Bytes from one four values to the next.
+    public var stride: Int
+
+    public init(low: UnsafeMutableRawPointer, high: UnsafeMutableRawPointer?, stride: Int) {
+        self.low = low
+        self.high = high
+        self.stride = stride
+    }
+}
+
+/// Rounds one vector and counts what happens to it.
+///
+/// `SR` and `nearest` differ in a constant that each caller knows, so that the loops hold no branch.
+@inlinable @inline(always)
+func quantize(
+    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ settings: QuantizerSettings,
+    _ sums: inout QuantizationSums
+) -> (q: Vector, dequantized: Vector) {
+    let limit = splat(settings.maximum)
+    var y = x * encode
+    let magnitude = unsafeBitCast(unsafeBitCast(y, to: IntVector.self) & 0x7FFF_FFFF, to: Vector.self)
+    // A little more than the maximum is but the rounding of the scale.
+    let saturates = magnitude .> limit * splat(1 + 0x1p-20)
+    y = y.replacing(with: limit, where: y .> limit)
+    y = y.replacing(with: 0 - limit, where: y .< 0 - limit)
+    let q =
+        if let uniform {
+            roundStochastically(y, load(uniform, 16), settings.mantissaBits, settings.minimumExponent)
+        } else {
+            roundToGrid(y, settings.mantissaBits, settings.minimumExponent)
+        }
+    let dequantized = q * scale
+    let error = x - dequantized
+    sums.squares = fma(x, x, sums.squares)
+    sums.squaredErrors = fma(error, error, sums.squaredErrors)
+    sums.products = fma(x, dequantized, sums.products)
+    sums.saturated = sums.saturated.replacing(with: sums.saturated &+ 1, where: saturates)
+    let vanishes = (q .== 0) .& (x .!= 0)
+    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ 1, where: vanishes)
+    return (q, dequantized)
+}
+
+/// See `KernelTable.encodeIntegers`.
+@inlinable @inline(always)
+public func encodeIntegersBody(
+    _ x: ReadRow, _ depth: Int, _ chunk: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ settings: QuantizerSettings, _ bias: Int32, _ target: IntegerTarget,
+    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>
+) {
+    var sum = sums.pointee
+    var low = target.low
+    var high = target.high
+    // Adding 1.5 · 2²³ leaves an integer in the low bits, which a bias makes positive.
+    let shift = splat(12_582_912) + Float(bias)
+    var start = 0
+    var total = totals
+    while start < depth {
+        let block = start / settings.blockLength &* 16
+        let scale = load(scales + block, 16)
+        let encode = load(encodes + block, 16)
+        let end = start &+ chunk < depth ? start &+ chunk : depth
+        var chunkTotal = Vector()
+        var k = start
+        while k < end {
+            var word = IntVector()
+            var byte: Int32 = 0
+            while byte < 4 {
+                let at = (k &+ Int(byte)) &* 16
+                let q = quantize(load(x + at, 16), scale, encode, uniforms.map { $0 + at }, settings, &sum).q
+                chunkTotal += q
+                let integer = unsafeBitCast(fma(q, splat(2), shift), to: IntVector.self) & 0xFF
+                word |= integer &<< (8 &* byte)
+                byte &+= 1
+            }
+            low.storeBytes(of: word.lowHalf, as: SIMD8<Int32>.self)
+            low += target.stride
+            if let upper = high {
+                upper.storeBytes(of: word.highHalf, as: SIMD8<Int32>.self)
+                high = upper + target.stride
+            }
+            k &+= 4
+        }
+        let doubled = unsafeBitCast(fma(chunkTotal, splat(2), splat(12_582_912)), to: IntVector.self) &- 0x4B40_0000
+        store(unsafeBitCast(doubled, to: Vector.self), bitPattern: total)
+        total += 16
+        start = end
+    }
+    sums.pointee = sum
+}
+
+/// See `KernelTable.encodeFloats`.
+@inlinable @inline(always)
+public func encodeFloatsBody(
+    _ x: ReadRow, _ depth: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ settings: QuantizerSettings, _ target: WriteRow, _ targetStride: Int,
+    _ sums: UnsafeMutablePointer<QuantizationSums>
+) {
+    var sum = sums.pointee
+    var start = 0
+    while start < depth {
+        let block = start / settings.blockLength &* 16
+        let scale = load(scales + block, 16)
+        let encode = load(encodes + block, 16)
+        let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
+        var k = start
+        while k < end {
+            let at = k &* 16
+            let rounded = quantize(load(x + at, 16), scale, encode, uniforms.map { $0 + at }, settings, &sum)
+            store(rounded.dequantized, target + k &* targetStride, 16)
+            k &+= 1
+        }
+        start = end
+    }
+    sums.pointee = sum
+}
+
+/// Replaces scales where the one that maps amax to 4 has the smaller squared error: see `KernelTable.preferFour`.
+@inlinable @inline(always)
+public func preferFourBody(
+    _ x: ReadRow, _ depth: Int, _ amax: UnsafePointer<Int32>, _ settings: QuantizerSettings, _ isSquare: Bool,
+    _ scales: WriteRow, _ encodes: WriteRow
+) {
+    var start = 0
+    var at = 0
+    while start < depth {
+        let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
+        let six = (scale: load(scales + at, 16), encode: load(encodes + at, 16))
+        let four = blockScales(UnsafeRawPointer(amax + at).loadUnaligned(as: IntVector.self), settings, factor: 1.5)
+        var errorOfSix = squaredError(x, start, end, six.scale, six.encode, settings)
+        var errorOfFour = squaredError(x, start, end, four.scale, four.encode, settings)
+        if isSquare {
+            errorOfSix = sumOfRows(errorOfSix)
+            errorOfFour = sumOfRows(errorOfFour)
+        }
+        let isBetter = errorOfFour .< errorOfSix
+        store(six.scale.replacing(with: four.scale, where: isBetter), scales + at, 16)
+        store(six.encode.replacing(with: four.encode, where: isBetter), encodes + at, 16)
+        at &+= 16
+        start = end
+    }
+}
+
+/// Σ (x − x̂)² of a block of every row, in the order in which `sum(Vector)` adds a row's values 16 at a time.
+@inlinable @inline(always)
+func squaredError(
+    _ x: ReadRow, _ start: Int, _ end: Int, _ scale: Vector, _ encode: Vector, _ settings: QuantizerSettings
+) -> Vector {
+    @inline(always) func lane(_ j: Int) -> Vector {
+        var total = Vector()
+        var k = start &+ j
+        while k < end {
+            let value = load(x + k &* 16, 16)
+            var y = value * encode
+            y = y.replacing(with: splat(settings.maximum), where: y .> splat(settings.maximum))
+            y = y.replacing(with: splat(0 - settings.maximum), where: y .< splat(0 - settings.maximum))
+            let error = value - roundToGrid(y, settings.mantissaBits, settings.minimumExponent) * scale
+            total = fma(error, error, total)
+            k &+= 16
+        }
+        return total
+    }
+    @inline(always) func pair(_ j: Int) -> Vector { lane(j) + lane(j &+ 8) }
+    @inline(always) func four(_ j: Int) -> Vector { pair(j) + pair(j &+ 4) }
+    return (four(0) + four(2)) + (four(1) + four(3))
+}
+
+/// The lanes added one after the other, in all lanes.
+@inlinable @inline(always)
+func sumOfRows(_ errors: Vector) -> Vector {
+    var total: Float = 0
+    var row = 0
+    while row < 16 {
+        total += errors[row]
+        row &+= 1
+    }
+    return splat(total)
+}
+
+/// See `KernelTable.uniforms`.
+@inlinable @inline(always)
+public func uniformsBody(_ key: SIMD2<UInt32>, _ firstRow: Int, _ group: Int, _ u: WriteRow) {
+    let lanes = SIMD16<UInt32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    let rows = lanes &+ UInt32(truncatingIfNeeded: firstRow)
+    var j = 0
+    while j < 16 {
+        let words = philox(UInt32(truncatingIfNeeded: group &* 16 &+ j), rows, key)
+        storeUniforms(words.0, u + j &* 16)
+        storeUniforms(words.1, u + (j &+ 32) &* 16)
+        storeUniforms(words.2, u + (j &+ 64) &* 16)
+        storeUniforms(words.3, u + (j &+ 96) &* 16)
+        j &+= 1
+    }
+}
+
+/// (n + ½) / 2¹⁶ of the low halves, and 16 rows of the tile further on of the high ones.
+@inlinable @inline(always)
+func storeUniforms(_ words: SIMD16<UInt32>, _ u: WriteRow) {
+    // Bits 8 to 23 of a significand with the exponent of 1, and the half below: in [1, 2).
+    let half: UInt32 = 0x3F80_0040
+    let low = (words & 0xFFFF) &<< 7 | half
+    let high = (words &>> 16) &<< 7 | half
+    store(unsafeBitCast(low, to: Vector.self) - 1, u, 16)
+    store(unsafeBitCast(high, to: Vector.self) - 1, u + 256, 16)
+}
+
+/// Philox 4×32-10 (Salmon et al., SC 2011) with the counters (c0, c1, 0, 0).
+@inlinable @inline(always)
+func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>)
+    -> (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
+{
+    var (a, b, c, d) = (SIMD16<UInt32>(repeating: c0), c1, SIMD16<UInt32>(), SIMD16<UInt32>())
+    var k0 = key.x
+    var k1 = key.y
+    var round = 0
+    while round < 10 {
+        let p = multiplyWide(a, 0xD251_1F53)
+        let q = multiplyWide(c, 0xCD9E_8D57)
+        (a, b, c, d) = (q.high ^ b ^ k0, q.low, p.high ^ d ^ k1, p.low)
+        k0 = k0 &+ 0x9E37_79B9
+        k1 = k1 &+ 0xBB67_AE85
+        round &+= 1
+    }
+    return (a, b, c, d)
+}
+
+@inlinable @inline(always)
+func multiplyWide(_ x: SIMD16<UInt32>, _ factor: UInt64) -> (low: SIMD16<UInt32>, high: SIMD16<UInt32>) {
+    let pairs = unsafeBitCast(x, to: SIMD8<UInt64>.self)
+    let even = (pairs & 0xFFFF_FFFF) &* SIMD8(repeating: factor)
+    let odd = (pairs &>> 32) &* SIMD8(repeating: factor)
+    let low = (even & 0xFFFF_FFFF) | (odd &<< 32)
+    let high = (even &>> 32) | (odd & 0xFFFF_FFFF_0000_0000)
+    return (unsafeBitCast(low, to: SIMD16<UInt32>.self), unsafeBitCast(high, to: SIMD16<UInt32>.self))
+}
+
+/// Turns a tile of four-value words around: see `KernelTable.writeRows`.
+@inlinable @inline(always)
+public func writeRowsBody(
+    _ words: UnsafePointer<UInt32>, _ count: Int, _ rows: Int, _ target: UnsafeMutableRawPointer, _ rowStride: Int
+) {
+    let source = UnsafeRawPointer(words).assumingMemoryBound(to: Float.self)
+    let destination = target.assumingMemoryBound(to: Float.self)
+    let stride = rowStride &>> 2
+    var row = 0
+    while row < rows {
+        let valid = rows &- row < 8 ? rows &- row : 8
+        var k = 0
+        if valid == 8 {
+            while k &+ 8 <= count {
+                transpose(source + (k &* 16 &+ row), 16, destination + (row &* stride &+ k), stride)
+                k &+= 8
+            }
+        }
+        while k < count {
+            var i = row
+            while i < row &+ valid {
+                target.storeBytes(of: words[k &* 16 &+ i], toByteOffset: i &* rowStride &+ k &* 4, as: UInt32.self)
+                i &+= 1
+            }
+            k &+= 1
+        }
+        row &+= 8
+    }
+}

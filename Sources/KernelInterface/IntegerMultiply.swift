@@ -1,0 +1,101 @@
+/// Two packed operands of doubled E2M1 values, from some row and some panel on.
+///
+/// The left operand keeps its rows: a value is stored as an unsigned byte with a bias of 12, and rows are padded to whole
+/// register tiles. The right one is cut into panels of `tileColumns` columns, in which four neighbours along the reduction
+/// axis share 32 bits: byte k of column j lies at [k / 4][j][k % 4]. Scales go with chunks of the reduction axis, and
+/// what the bias adds to a column's sum is taken away by its correction.
+@frozen
+public struct IntegerPanels {
+    public var left: UnsafePointer<UInt8>
+    /// Bytes from one row to the next.
+    public var leftStride: Int
+    /// [row][chunk]
+    public var leftScales: ReadRow
+    public var right: UnsafeRawPointer
+    /// Bytes from one panel to the next.
+    public var rightStride: Int
+    /// [panel][chunk][tileColumns]
+    public var rightScales: ReadRow
+    /// [panel][chunk][tileColumns], as the tier's tile wants them.
+    public var corrections: UnsafePointer<Int32>
+    public var depth: Int
+    /// Values of the reduction axis that share a pair of scales; a multiple of 4.
+    public var chunk: Int
+
+    public init(
+        left: UnsafePointer<UInt8>, leftStride: Int, leftScales: ReadRow, right: UnsafeRawPointer, rightStride: Int,
+        rightScales: ReadRow, corrections: UnsafePointer<Int32>, depth: Int, chunk: Int
+    ) {
+        self.left = left
+        self.leftStride = leftStride
+        self.leftScales = leftScales
+        self.right = right
+        self.rightStride = rightStride
+        self.rightScales = rightScales
+        self.corrections = corrections
+        self.depth = depth
+        self.chunk = chunk
+    }
+
+    @inlinable @inline(always)
+    public var chunks: Int { (depth &+ chunk &- 1) / chunk }
+
+    @inlinable @inline(always)
+    mutating func advanceRows(_ rows: Int) {
+        left += rows &* leftStride
+        leftScales += rows &* chunks
+    }
+
+    @inlinable @inline(always)
+    mutating func advancePanel(_ columns: Int) {
+        right += rightStride
+        rightScales += chunks &* columns
+        corrections += chunks &* columns
+    }
+}
+
+/// The loops around a register tile: see `KernelTable.multiplyIntegers`.
+/// - Parameter tile: C[tileRows, tileColumns] (+)= the first rows times the first panel.
+@inlinable @inline(always)
+public func multiplyIntegersBody(
+    _ panels: IntegerPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool,
+    tileRows: Int, tileColumns: Int,
+    tile: (_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) -> Void
+) {
+    var tileMemory = TileMemory()
+    withUnsafeMutableBytes(of: &tileMemory) { memory in
+        let scratch = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+        var column = 0
+        var columnPanels = panels
+        while column < columns {
+            let validColumns = columns &- column < tileColumns ? columns &- column : tileColumns
+            var row = 0
+            var tilePanels = columnPanels
+            while row < rows {
+                let validRows = rows &- row < tileRows ? rows &- row : tileRows
+                let corner = c + (row &* rowStride &+ column)
+                if validRows == tileRows && validColumns == tileColumns {
+                    tile(tilePanels, corner, rowStride, accumulate)
+                } else {
+                    if accumulate { copyCorner(corner, rowStride, scratch, tileColumns, validRows, validColumns) }
+                    tile(tilePanels, scratch, tileColumns, accumulate)
+                    copyCorner(scratch, tileColumns, corner, rowStride, validRows, validColumns)
+                }
+                row &+= tileRows
+                tilePanels.advanceRows(tileRows)
+            }
+            column &+= tileColumns
+            columnPanels.advancePanel(tileColumns)
+        }
+    }
+}
+
+/// Clears a tile of C: the product of operands without depth.
+@inlinable @inline(always)
+public func clearTile(_ c: WriteRow, _ rowStride: Int, _ rows: Int, _ columns: Int) {
+    var row = 0
+    while row < rows {
+        fillBody(c + row &* rowStride, 0, columns)
+        row &+= 1
+    }
+}

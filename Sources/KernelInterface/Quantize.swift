@@ -1,0 +1,292 @@
+/// The quantizer works on tiles of 16 rows by up to 128 values along the reduction axis, laid out [k][16]: the lanes of a
+/// vector are rows, so that amax, scales, transforms and sums need no work across lanes.
+public enum QuantizerTile {
+    public static let rows = 16
+    public static let depth = 128
+}
+
+// MARK: Scales
+
+/// To the nearest number of a grid, ties to even; `x` must not exceed the grid's largest number.
+///
+/// Adding 1.5 · 2²³ times the grid's spacing at x rounds there.
+@inlinable @inline(always)
+func roundToGrid(_ x: Vector, _ mantissaBits: Int32, _ minimumExponent: Int32) -> Vector {
+    let magic = unsafeBitCast(
+        exponentBits(x, minimumExponent) &+ ((23 &- mantissaBits) &<< 23 &+ 0x40_0000), to: Vector.self)
+    return (x + magic) - magic
+}
+
+/// The bits of 2^max(exponent of x, minimum).
+@inlinable @inline(always)
+func exponentBits(_ x: Vector, _ minimum: Int32) -> IntVector {
+    let bits = unsafeBitCast(x, to: IntVector.self) & 0x7F80_0000
+    let least = IntVector(repeating: (minimum &+ 127) &<< 23)
+    return bits.replacing(with: least, where: least .> bits)
+}
+
+/// Rounds down with the complement of the probability with which it rounds up: the expected value is x.
+/// - Parameter uniform: random numbers in (0, 1).
+@inlinable @inline(always)
+func roundStochastically(
+    _ x: Vector, _ uniform: Vector, _ mantissaBits: Int32, _ minimumExponent: Int32
+) -> Vector {
+    let bits = unsafeBitCast(x, to: IntVector.self)
+    let spacingBits = exponentBits(x, minimumExponent) &- (mantissaBits &<< 23)
+    let spacing = unsafeBitCast(spacingBits, to: Vector.self)
+    let inverse = unsafeBitCast(IntVector(repeating: 254 &<< 23) &- spacingBits, to: Vector.self)
+    let steps = unsafeBitCast(bits & 0x7FFF_FFFF, to: Vector.self) * inverse + uniform
+    let nearest = (steps + 8_388_608) - 8_388_608
+    let whole = nearest.replacing(with: nearest - 1, where: nearest .> steps)
+    let magnitude = whole * spacing
+    return unsafeBitCast(
+        unsafeBitCast(magnitude, to: IntVector.self) | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
+}
+
+/// 2^e for e from −127 to 127.
+@inlinable @inline(always)
+func powerOfTwo(_ e: IntVector) -> Vector {
+    let field = e &+ 127
+    // 2^−127 is subnormal.
+    let bits = (field &<< 23).replacing(with: 0x40_0000, where: field .== 0)
+    return unsafeBitCast(bits, to: Vector.self)
+}
+
+/// The scales s of 16 blocks and the factors r that values are multiplied by before they are rounded, from the bits of
+/// their largest magnitudes. A block of zeros has s = r = 0; one with a value that is not finite has s = NaN, r = 0.
+/// - Parameter factor: 1, or 1.5 for the scale that maps amax to 4 rather than 6.
+@inlinable @inline(always)
+func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: Float = 1)
+    -> (scale: Vector, encode: Vector)
+{
+    let amax = unsafeBitCast(amaxBits, to: Vector.self)
+    let least: Float = 0x1p-126
+    var scale: Vector
+    var encode: Vector
+    switch settings.rule {
+    case .fp32:
+        scale = maximum(splat(least), amax / splat(settings.maximum * settings.prescale))
+        encode = 1 / scale
+    case .e4m3:
+        let ideal = (amax / splat(settings.maximum * settings.prescale)) * splat(settings.tensorEncode) * splat(factor)
+        let limited = ideal.replacing(with: 448, where: ideal .> 448)
+        scale = roundToGrid(limited, 3, -6) * splat(settings.tensorDecode)
+        encode = 1 / scale
+        let vanishes = scale .< splat(least)
+        scale = scale.replacing(with: 0, where: vanishes)
+        encode = encode.replacing(with: 0, where: vanishes)
+    case .e8m0Floor, .e8m0Ceiling, .e8m0Nearest:
+        var exponent: IntVector
+        if settings.rule == .e8m0Floor {
+            exponent = (amaxBits &>> 23) &- (127 &+ settings.maximumExponent)
+            exponent = exponent.replacing(with: -127, where: exponent .< -127)
+        } else {
+            let bits = unsafeBitCast(amax / splat(settings.maximum), to: IntVector.self)
+            let up: IntVector =
+                settings.rule == .e8m0Ceiling ? IntVector(repeating: 0x7F_FFFF) : IntVector(repeating: 0x40_0000)
+            var code = (bits &+ up) &>> 23
+            code = code.replacing(with: 1, where: code .< 1)
+            code = code.replacing(with: 254, where: code .> 254)
+            exponent = code &- 127
+        }
+        exponent = exponent.replacing(with: 127, where: exponent .> 127)
+        scale = powerOfTwo(exponent) * splat(1 / settings.prescale)
+        encode = powerOfTwo(0 &- exponent) * splat(settings.prescale)
+    }
+    let isZero = amaxBits .== 0
+    scale = scale.replacing(with: 0, where: isZero)
+    encode = encode.replacing(with: 0, where: isZero)
+    let isFinite = amaxBits .< 0x7F80_0000
+    return (splat(Float.nan).replacing(with: scale, where: isFinite), Vector().replacing(with: encode, where: isFinite))
+}
+
+// MARK: One tile
+
+/// Loads a tile: see `KernelTable.loadTile`.
+@inlinable @inline(always)
+public func loadTileBody(
+    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ x: WriteRow
+) {
+    if rows < 16 {
+        var at = 0
+        while at < padded &* 16 {
+            store(Vector(), x + at, 16)
+            at &+= 16
+        }
+    }
+    var k = 0
+    if across == 1 {
+        while k < depth {
+            store(load(source + k &* along, rows), x + k &* 16, 16)
+            k &+= 1
+        }
+    } else if along == 1 {
+        var row = 0
+        while row < rows {
+            let valid = rows &- row < 8 ? rows &- row : 8
+            k = 0
+            if valid == 8 {
+                while k &+ 8 <= depth {
+                    transpose(source + (row &* across &+ k), across, x + (k &* 16 &+ row), 16)
+                    k &+= 8
+                }
+            }
+            copyElements(source + row &* across, across, 1, valid, k, depth, x + row)
+            row &+= 8
+        }
+    } else {
+        copyElements(source, across, along, rows, 0, depth, x)
+    }
+    k = depth
+    while k < padded {
+        store(Vector(), x + k &* 16, 16)
+        k &+= 1
+    }
+}
+
+@inlinable @inline(always)
+func copyElements(
+    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ first: Int, _ depth: Int, _ x: WriteRow
+) {
+    var k = first
+    while k < depth {
+        var row = 0
+        while row < rows {
+            x[k &* 16 &+ row] = source[row &* across &+ k &* along]
+            row &+= 1
+        }
+        k &+= 1
+    }
+}
+
+/// 8 × 8: target[j][i] = source[i][j].
+@inlinable @inline(always)
+func transpose(_ source: ReadRow, _ sourceStride: Int, _ target: WriteRow, _ targetStride: Int) {
+    @inline(always) func line(_ i: Int) -> SIMD8<Float> {
+        UnsafeRawPointer(source + i &* sourceStride).loadUnaligned(as: SIMD8<Float>.self)
+    }
+    @inline(always) func low(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
+        SIMD8(a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5])
+    }
+    @inline(always) func high(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
+        SIMD8(a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7])
+    }
+    @inline(always) func lowPairs(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
+        SIMD8(a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5])
+    }
+    @inline(always) func highPairs(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> {
+        SIMD8(a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7])
+    }
+    @inline(always) func put(_ j: Int, _ a: SIMD4<Float>, _ b: SIMD4<Float>) {
+        UnsafeMutableRawPointer(target + j &* targetStride).storeBytes(
+            of: SIMD8(lowHalf: a, highHalf: b), as: SIMD8<Float>.self)
+    }
+    let (a, b, c, d) = (line(0), line(1), line(2), line(3))
+    let (e, f, g, h) = (line(4), line(5), line(6), line(7))
+    let (abLow, abHigh, cdLow, cdHigh) = (low(a, b), high(a, b), low(c, d), high(c, d))
+    let (efLow, efHigh, ghLow, ghHigh) = (low(e, f), high(e, f), low(g, h), high(g, h))
+    let (p0, p1, p2, p3) = (
+        lowPairs(abLow, cdLow), highPairs(abLow, cdLow), lowPairs(abHigh, cdHigh), highPairs(abHigh, cdHigh)
+    )
+    let (q0, q1, q2, q3) = (
+        lowPairs(efLow, ghLow), highPairs(efLow, ghLow), lowPairs(efHigh, ghHigh), highPairs(efHigh, ghHigh)
+    )
+    put(0, p0.lowHalf, q0.lowHalf)
+    put(1, p1.lowHalf, q1.lowHalf)
+    put(2, p2.lowHalf, q2.lowHalf)
+    put(3, p3.lowHalf, q3.lowHalf)
+    put(4, p0.highHalf, q0.highHalf)
+    put(5, p1.highHalf, q1.highHalf)
+    put(6, p2.highHalf, q2.highHalf)
+    put(7, p3.highHalf, q3.highHalf)
+}
+
+/// Transforms a tile: see `KernelTable.hadamard`.
+@inlinable @inline(always)
+public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD4<UInt32>) {
+    let factor: Float = size == 16 ? 0.25 : size == 32 ? 0.176_776_695_296_636_87 : size == 64 ? 0.125 : 0.088_388_347_648_318_45
+    var start = 0
+    while start < depth {
+        let group = x + start &* 16
+        var j = 0
+        while j < size {
+            let word = j < 32 ? signs.x : j < 64 ? signs.y : j < 96 ? signs.z : signs.w
+            if (word &>> UInt32(truncatingIfNeeded: j & 31)) & 1 != 0 {
+                store(0 - load(group + j &* 16, 16), group + j &* 16, 16)
+            }
+            j &+= 1
+        }
+        var half = 1
+        while half < size {
+            let isLast = half &* 2 == size
+            var first = 0
+            while first < size {
+                j = first
+                while j < first &+ half {
+                    let low = group + j &* 16
+                    let high = low + half &* 16
+                    let a = load(low, 16)
+                    let b = load(high, 16)
+                    store(isLast ? (a + b) * splat(factor) : a + b, low, 16)
+                    store(isLast ? (a - b) * splat(factor) : a - b, high, 16)
+                    j &+= 1
+                }
+                first &+= half &* 2
+            }
+            half &*= 2
+        }
+        start &+= size
+    }
+}
+
+/// See `KernelTable.magnitudes`.
+@inlinable @inline(always)
+public func magnitudesBody(_ x: ReadRow, _ depth: Int, _ blockLength: Int, _ amax: UnsafeMutablePointer<Int32>) -> Int32 {
+    var all = IntVector()
+    var start = 0
+    var target = amax
+    while start < depth {
+        let end = start &+ blockLength < depth ? start &+ blockLength : depth
+        var largest = IntVector()
+        var k = start
+        while k < end {
+            let bits = unsafeBitCast(load(x + k &* 16, 16), to: IntVector.self) & 0x7FFF_FFFF
+            largest = largest.replacing(with: bits, where: bits .> largest)
+            k &+= 1
+        }
+        store(unsafeBitCast(largest, to: Vector.self), bitPattern: target)
+        all = all.replacing(with: largest, where: largest .> all)
+        target += 16
+        start = end
+    }
+    return largest(all)
+}
+
+@inlinable @inline(always)
+func store(_ vector: Vector, bitPattern p: UnsafeMutablePointer<Int32>) {
+    UnsafeMutableRawPointer(p).storeBytes(of: vector, as: Vector.self)
+}
+
+/// The largest lane.
+@inlinable @inline(always)
+func largest(_ vector: IntVector) -> Int32 {
+    let eight = vector.lowHalf.replacing(with: vector.highHalf, where: vector.highHalf .> vector.lowHalf)
+    let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
+    let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
+    return two.y > two.x ? two.y : two.x
+}
+
+/// See `KernelTable.blockScales`.
+@inlinable @inline(always)
+public func blockScalesBody(
+    _ amax: UnsafePointer<Int32>, _ count: Int, _ settings: QuantizerSettings, _ scales: WriteRow, _ encodes: WriteRow
+) {
+    var at = 0
+    while at < count &* 16 {
+        let bits = UnsafeRawPointer(amax + at).loadUnaligned(as: IntVector.self)
+        let (scale, encode) = blockScales(bits, settings)
+        store(scale, scales + at, 16)
+        store(encode, encodes + at, 16)
+        at &+= 16
+    }
+}

@@ -1,0 +1,155 @@
+import KernelInterface
+import _Builtin_intrinsics.intel
+
+let registerIntegerRows = 6
+let registerIntegerColumns = 16
+
+/// A column's correction starts the two 16-bit sums of its four-value words, which the tile adds at the end.
+/// - Parameter total: Σ of a column's doubled values in a chunk.
+@inline(always)
+func integerCorrection(_ total: IntVector) -> IntVector {
+    let half = (0 &- 6 &* total) & 0xFFFF
+    return half | half &<< 16
+}
+
+/// 6 × 16. `maddubs` multiplies unsigned by signed bytes and adds neighbours to 16 bits, which hold the sum of 224 values:
+/// |product| ≤ 24 · 12. At the end of a chunk the sums go to FP32, exactly, and through their scales into C:
+/// c = fma(sum, scaleOfRow · scaleOfColumn, c).
+@inline(always)
+func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
+    if !accumulate { clearTile(c, rowStride, registerIntegerRows, registerIntegerColumns) }
+    let stride = panels.leftStride
+    let scaleStride = panels.chunks
+    var left = UnsafeRawPointer(panels.left)
+    var right = panels.right
+    var leftScales = panels.leftScales
+    var rightScales = panels.rightScales
+    var corrections = UnsafeRawPointer(panels.corrections)
+    var remaining = panels.depth
+    while remaining > 0 {
+        let steps = (remaining < panels.chunk ? remaining &+ 3 : panels.chunk) / 4
+        remaining &-= panels.chunk
+        let start0 = corrections.loadUnaligned(as: SIMD4<Int64>.self)
+        let start1 = (corrections + 32).loadUnaligned(as: SIMD4<Int64>.self)
+        var a0 = start0, a1 = start1
+        var b0 = start0, b1 = start1
+        var c0 = start0, c1 = start1
+        var d0 = start0, d1 = start1
+        var e0 = start0, e1 = start1
+        var f0 = start0, f1 = start1
+        var pairs = steps / 2
+        while pairs > 0 {
+            multiplyStep(left, stride, right, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+            multiplyStep(left + 4, stride, right + 64, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+            left += 8
+            right += 128
+            pairs &-= 1
+        }
+        if steps & 1 != 0 {
+            multiplyStep(left, stride, right, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+            left += 4
+            right += 64
+        }
+        let s0 = UnsafeRawPointer(rightScales).loadUnaligned(as: SIMD8<Float>.self)
+        let s1 = UnsafeRawPointer(rightScales + 8).loadUnaligned(as: SIMD8<Float>.self)
+        var row = c
+        var scale = leftScales
+        finishRow(a0, a1, scale, s0, s1, row)
+        row += rowStride
+        scale += scaleStride
+        finishRow(b0, b1, scale, s0, s1, row)
+        row += rowStride
+        scale += scaleStride
+        finishRow(c0, c1, scale, s0, s1, row)
+        row += rowStride
+        scale += scaleStride
+        finishRow(d0, d1, scale, s0, s1, row)
+        row += rowStride
+        scale += scaleStride
+        finishRow(e0, e1, scale, s0, s1, row)
+        row += rowStride
+        scale += scaleStride
+        finishRow(f0, f1, scale, s0, s1, row)
+        leftScales += 1
+        rightScales += 16
+        corrections += 64
+    }
+}
+
+/// Four values of the reduction axis.
+@inline(always)
+func multiplyStep(
+    _ left: UnsafeRawPointer, _ stride: Int, _ right: UnsafeRawPointer, _ a0: inout SIMD4<Int64>, _ a1: inout SIMD4<Int64>, _ b0: inout SIMD4<Int64>, _ b1: inout SIMD4<Int64>, _ c0: inout SIMD4<Int64>, _ c1: inout SIMD4<Int64>, _ d0: inout SIMD4<Int64>, _ d1: inout SIMD4<Int64>, _ e0: inout SIMD4<Int64>, _ e1: inout SIMD4<Int64>, _ f0: inout SIMD4<Int64>, _ f1: inout SIMD4<Int64>
+) {
+    let r0 = right.loadUnaligned(as: SIMD4<Int64>.self)
+    let r1 = (right + 32).loadUnaligned(as: SIMD4<Int64>.self)
+    var x = broadcast(left)
+    a0 = _mm256_add_epi16(a0, _mm256_maddubs_epi16(x, r0))
+    a1 = _mm256_add_epi16(a1, _mm256_maddubs_epi16(x, r1))
+    x = broadcast(left + stride)
+    b0 = _mm256_add_epi16(b0, _mm256_maddubs_epi16(x, r0))
+    b1 = _mm256_add_epi16(b1, _mm256_maddubs_epi16(x, r1))
+    x = broadcast(left + 2 &* stride)
+    c0 = _mm256_add_epi16(c0, _mm256_maddubs_epi16(x, r0))
+    c1 = _mm256_add_epi16(c1, _mm256_maddubs_epi16(x, r1))
+    x = broadcast(left + 3 &* stride)
+    d0 = _mm256_add_epi16(d0, _mm256_maddubs_epi16(x, r0))
+    d1 = _mm256_add_epi16(d1, _mm256_maddubs_epi16(x, r1))
+    x = broadcast(left + 4 &* stride)
+    e0 = _mm256_add_epi16(e0, _mm256_maddubs_epi16(x, r0))
+    e1 = _mm256_add_epi16(e1, _mm256_maddubs_epi16(x, r1))
+    x = broadcast(left + 5 &* stride)
+    f0 = _mm256_add_epi16(f0, _mm256_maddubs_epi16(x, r0))
+    f1 = _mm256_add_epi16(f1, _mm256_maddubs_epi16(x, r1))
+}
+
+@inline(always)
+func broadcast(_ p: UnsafeRawPointer) -> SIMD4<Int64> {
+    unsafeBitCast(SIMD8<Int32>(repeating: p.loadUnaligned(as: Int32.self)), to: SIMD4<Int64>.self)
+}
+
+@inline(always)
+func finishRow(
+    _ x0: SIMD4<Int64>, _ x1: SIMD4<Int64>, _ rowScale: ReadRow, _ s0: SIMD8<Float>, _ s1: SIMD8<Float>,
+    _ row: WriteRow
+) {
+    let scale = SIMD8<Float>(repeating: rowScale.pointee)
+    let ones = unsafeBitCast(SIMD16<Int16>(repeating: 1), to: SIMD4<Int64>.self)
+    let sum0 = _mm256_cvtepi32_ps(_mm256_madd_epi16(x0, ones))
+    let sum1 = _mm256_cvtepi32_ps(_mm256_madd_epi16(x1, ones))
+    let target = UnsafeMutableRawPointer(row)
+    let old0 = target.loadUnaligned(as: SIMD8<Float>.self)
+    let old1 = (target + 32).loadUnaligned(as: SIMD8<Float>.self)
+    target.storeBytes(of: old0.addingProduct(sum0, scale * s0), as: SIMD8<Float>.self)
+    (target + 32).storeBytes(of: old1.addingProduct(sum1, scale * s1), as: SIMD8<Float>.self)
+}
+
+/// Twelve independent sums of products, as in the tile.
+@inline(never)
+func runIntegerProbe(_ rounds: Int, _ seeds: WriteRow) -> Int {
+    let x = unsafeBitCast(SIMD8<Float>(repeating: seeds[0]), to: SIMD4<Int64>.self)
+    let y = unsafeBitCast(SIMD8<Float>(repeating: seeds[1]), to: SIMD4<Int64>.self)
+    var p0 = x, p1 = y, p2 = x, p3 = y, p4 = x, p5 = y, p6 = x, p7 = y, p8 = x, p9 = y, p10 = x, p11 = y
+    var round = 0
+    while round < rounds {
+        p0 = _mm256_add_epi16(p0, _mm256_maddubs_epi16(p0, x))
+        p1 = _mm256_add_epi16(p1, _mm256_maddubs_epi16(p1, x))
+        p2 = _mm256_add_epi16(p2, _mm256_maddubs_epi16(p2, x))
+        p3 = _mm256_add_epi16(p3, _mm256_maddubs_epi16(p3, x))
+        p4 = _mm256_add_epi16(p4, _mm256_maddubs_epi16(p4, x))
+        p5 = _mm256_add_epi16(p5, _mm256_maddubs_epi16(p5, x))
+        p6 = _mm256_add_epi16(p6, _mm256_maddubs_epi16(p6, x))
+        p7 = _mm256_add_epi16(p7, _mm256_maddubs_epi16(p7, x))
+        p8 = _mm256_add_epi16(p8, _mm256_maddubs_epi16(p8, x))
+        p9 = _mm256_add_epi16(p9, _mm256_maddubs_epi16(p9, x))
+        p10 = _mm256_add_epi16(p10, _mm256_maddubs_epi16(p10, x))
+        p11 = _mm256_add_epi16(p11, _mm256_maddubs_epi16(p11, x))
+        round &+= 1
+    }
+    let total = p0 ^ p1 ^ p2 ^ p3 ^ p4 ^ p5
+    let other = p6 ^ p7 ^ p8 ^ p9 ^ p10 ^ p11
+    let all = unsafeBitCast(total ^ other, to: SIMD8<Float>.self)
+    seeds[0] = all[0]
+    seeds[1] = all[1]
+    return rounds &* 768
+}
