@@ -20,8 +20,8 @@ public struct IntegerTarget {
 /// `SR` and `nearest` differ in a constant that each caller knows, so that the loops hold no branch.
 @inlinable @inline(always)
 func quantize(
-    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ settings: QuantizerSettings,
-    _ sums: inout QuantizationSums
+    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ isPadding: Bool,
+    _ settings: QuantizerSettings, _ sums: inout QuantizationSums
 ) -> (q: Vector, dequantized: Vector) {
     let limit = splat(settings.maximum)
     var y = x * encode
@@ -43,14 +43,15 @@ func quantize(
     sums.products = fma(x, dequantized, sums.products)
     sums.saturated = sums.saturated.replacing(with: sums.saturated &+ 1, where: saturates)
     let vanishes = (q .== 0) .& (x .!= 0)
-    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ 1, where: vanishes)
+    let one = IntVector(repeating: isPadding ? 0 : 1)
+    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ one, where: vanishes)
     return (q, dequantized)
 }
 
 /// See `KernelTable.encodeIntegers`.
 @inlinable @inline(always)
 public func encodeIntegersBody(
-    _ x: ReadRow, _ depth: Int, _ chunk: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ x: ReadRow, _ depth: Int, _ valid: Int, _ chunk: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ bias: Int32, _ target: IntegerTarget,
     _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>
 ) {
@@ -73,7 +74,10 @@ public func encodeIntegersBody(
             var byte: Int32 = 0
             while byte < 4 {
                 let at = (k &+ Int(byte)) &* 16
-                let q = quantize(load(x + at, 16), scale, encode, uniforms.map { $0 + at }, settings, &sum).q
+                let isPadding = k &+ Int(byte) >= valid
+                let q = quantize(
+                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, isPadding, settings, &sum
+                ).q
                 chunkTotal += q
                 let integer = unsafeBitCast(fma(q, splat(2), shift), to: IntVector.self) & 0xFF
                 word |= integer &<< (8 &* byte)
@@ -98,7 +102,7 @@ public func encodeIntegersBody(
 /// See `KernelTable.encodeFloats`.
 @inlinable @inline(always)
 public func encodeFloatsBody(
-    _ x: ReadRow, _ depth: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ target: WriteRow, _ targetStride: Int,
     _ sums: UnsafeMutablePointer<QuantizationSums>
 ) {
@@ -112,7 +116,7 @@ public func encodeFloatsBody(
         var k = start
         while k < end {
             let at = k &* 16
-            let rounded = quantize(load(x + at, 16), scale, encode, uniforms.map { $0 + at }, settings, &sum)
+            let rounded = quantize(load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum)
             store(rounded.dequantized, target + k &* targetStride, 16)
             k &+= 1
         }

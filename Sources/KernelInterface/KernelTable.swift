@@ -158,15 +158,16 @@ public protocol KernelTable: Sendable {
     /// Rounds E2M1 values and writes them doubled, as bytes plus a bias. All values of x are finite.
     /// - Parameters:
     ///   - depth: a multiple of 4.
+    ///   - valid: values from here on only fill up the depth, and don't count as underflowed.
     ///   - chunk: a divisor of the block length.
     ///   - totals: Σ of a row's doubled values in each chunk, [chunk][16].
     func encodeIntegers(
-        _ x: ReadRow, depth: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ x: ReadRow, depth: Int, valid: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
         sums: UnsafeMutablePointer<QuantizationSums>)
     /// Rounds values and writes x̂ = q · scale, [k][targetStride]. All values of x are finite.
     func encodeFloats(
-        _ x: ReadRow, depth: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
         sums: UnsafeMutablePointer<QuantizationSums>)
     /// Writes words[count][16] of four values each as rows.

@@ -156,26 +156,26 @@ public struct Kernels: KernelTable {
     }
 
     public func encodeIntegers(
-        _ x: ReadRow, depth: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ x: ReadRow, depth: Int, valid: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeIntegersBody(x, depth, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums)
+            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums)
         } else {
-            encodeIntegersBody(x, depth, chunk, scales, encodes, nil, settings, bias, target, totals, sums)
+            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums)
         }
     }
 
     public func encodeFloats(
-        _ x: ReadRow, depth: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeFloatsBody(x, depth, scales, encodes, uniforms, settings, target, targetStride, sums)
+            encodeFloatsBody(x, depth, valid, scales, encodes, uniforms, settings, target, targetStride, sums)
         } else {
-            encodeFloatsBody(x, depth, scales, encodes, nil, settings, target, targetStride, sums)
+            encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, target, targetStride, sums)
         }
     }
 

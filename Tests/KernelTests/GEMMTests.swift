@@ -6,7 +6,7 @@ import Testing
 /// How a test lays out a matrix in memory.
 enum Layout: CaseIterable { case rowMajor, columnMajor, strided }
 
-private struct TestMatrix {
+struct TestMatrix {
     let memory: GuardedRow
     let view: MatrixView
 

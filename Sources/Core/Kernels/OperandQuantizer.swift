@@ -208,13 +208,14 @@ struct OperandQuantizer {
     ) {
         let uniforms = settings.isStochastic ? UnsafePointer(scratch.uniforms) : nil
         let sums = scratch.sums + index
+        let valid = view.columns - start
         if case .dequantized = layout.encoding {
             let target = scratch.floats + index * 16
             // NaN · 0 would make the sums NaN.
             if !isFinite { scratch.hideScales() }
             kernels.encodeFloats(
-                scratch.tile, depth: length, scales: scratch.visibleScales(isFinite), encodes: scratch.encodes,
-                uniforms: uniforms, settings, into: target, targetStride: Self.pieceRows, sums: sums)
+                scratch.tile, depth: length, valid: valid, scales: scratch.visibleScales(isFinite),
+                encodes: scratch.encodes, uniforms: uniforms, settings, into: target, targetStride: Self.pieceRows, sums: sums)
             if !isFinite {
                 for k in 0..<length {
                     for row in 0..<16 where scratch.scales[k / settings.blockLength * 16 + row].isNaN {
@@ -227,8 +228,8 @@ struct OperandQuantizer {
         if !isFinite { scratch.hideScales() }
         let isLeft = layout.side == .left
         kernels.encodeIntegers(
-            scratch.tile, depth: (length + 3) / 4 * 4, chunk: layout.chunk, scales: scratch.visibleScales(isFinite),
-            encodes: scratch.encodes, uniforms: uniforms, settings, bias: isLeft ? 12 : 0,
+            scratch.tile, depth: (length + 3) / 4 * 4, valid: valid, chunk: layout.chunk,
+            scales: scratch.visibleScales(isFinite), encodes: scratch.encodes, uniforms: uniforms, settings, bias: isLeft ? 12 : 0,
             into: isLeft
                 ? IntegerTarget(low: scratch.words, high: scratch.words + 32, stride: 64)
                 : rightTarget(strip: strip, start: start),
