@@ -11,6 +11,9 @@ public struct Philox: Sendable {
         case validationBatch = 3
         case sampling = 4
         case language = 5
+        case rounding = 6
+        case hadamard = 7
+        case distribution = 8
     }
 
     public let seed: UInt64
