@@ -94,7 +94,7 @@ struct ConfigurationOptions: ParsableArguments {
         let parsed = ConfigurationFile.value(of: written)
         let takesText =
             switch ConfigurationKey.named(path)?.domain {
-            case .string, .strings, .choice: true
+            case .string, .strings, .choice, .format: true
             default: path == "preset"
             }
         let value: ConfigurationValue =

@@ -27,6 +27,7 @@ import Testing
             case .integer(let range): [.integer(range.lowerBound), .integer(range.lowerBound + 1)]
             case .number: [.number(0.25), .number(0.5)]
             case .choice(let names): names.map(ConfigurationValue.string)
+            case .format: [.string("bf16"), .string("nvfp4+4/6")]
             case .string: [.string("a"), .string("b")]
             case .strings: [.list([.string("a")]), .list([])]
             }

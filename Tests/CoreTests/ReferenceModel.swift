@@ -64,7 +64,7 @@ struct ReferenceModel {
         let shape = file.shape(name)!
         var values = [Int32](repeating: 0, count: shape.reduce(1, *))
         try values.withUnsafeMutableBytes {
-            try file.copy(name, dtype: "I32", shape: shape, to: $0.baseAddress!)
+            try file.copy(name, type: .i32, shape: shape, to: $0.baseAddress!)
         }
         return values
     }

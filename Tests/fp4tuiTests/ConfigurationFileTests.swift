@@ -35,6 +35,9 @@ import Testing
                 })
         }
         switch domain {
+        case .format:
+            let texts = BlockFormat.named.map(\.name) + ["nvfp4+sr+4/6", "e2m1:1x64:e8m0-nearest+hadamard=64:random"]
+            return .string(texts.randomElement(using: &random)!)
         case .boolean: return .boolean(Bool.random(using: &random))
         case .integer(let range): return .integer(Int.random(in: range, using: &random))
         case .number:

@@ -13,6 +13,7 @@ public struct Philox: Sendable {
         case language = 5
         case rounding = 6
         case hadamard = 7
+        case distribution = 8
     }
 
     public let seed: UInt64

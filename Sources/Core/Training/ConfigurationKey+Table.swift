@@ -59,7 +59,7 @@ extension ConfigurationKey {
         .integer("training.batch", \.training.batch, 1...1_000_000, "Sequences in a micro-batch."),
         .integer(
             "training.accumulation", \.training.accumulation, 1...1_000_000, "Micro-batches in an optimizer step."),
-        .choice("training.format", \.training.format, "Operands of all GEMMs; fp32 is for checking numerics."),
+        .format("training.format", \.training.format, "Operands of all GEMMs; fp32 is for checking numerics."),
     ]
 
     private static let optimizer: [ConfigurationKey] = [

@@ -23,7 +23,7 @@ public struct ConfigurationKey: Sendable {
     /// - Throws: `UserError` naming key, value and what is expected, if the value is outside the domain.
     public func set(_ value: ConfigurationValue, in configuration: inout RunConfiguration) throws {
         guard let accepted = domain.accept(value) else {
-            throw UserError("\(path) = \(value) is not possible: it must be \(domain)")
+            throw UserError("\(path) = \(value) is not possible: \(domain.objection(to: value))")
         }
         write(&configuration, accepted)
     }
@@ -97,6 +97,16 @@ extension ConfigurationKey {
         } write: { configuration, value in
             if case .string(let name) = value, let choice = Value(rawValue: name) {
                 configuration[keyPath: target] = choice
+            }
+        }
+    }
+
+    static func format(_ path: String, _ target: Target<BlockFormat>, _ summary: String) -> ConfigurationKey {
+        ConfigurationKey(path: path, summary: summary, domain: .format) {
+            .string($0[keyPath: target].description)
+        } write: { configuration, value in
+            if case .string(let text) = value, let format = try? BlockFormat(parsing: text) {
+                configuration[keyPath: target] = format
             }
         }
     }

@@ -53,6 +53,8 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
     /// At least (or more than) `from`, at most (or less than) `to`; no `to`: no upper bound.
     case number(from: Bound, to: Bound?)
     case choice([String])
+    /// The text of a `BlockFormat`.
+    case format
     case string
     case strings
 
@@ -72,6 +74,7 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
             case (.excluding(let a), .excluding(let b)?): "a number greater than \(plain(a)), less than \(plain(b))"
             }
         case .choice(let names): "one of " + names.map { "\"\($0)\"" }.joined(separator: ", ")
+        case .format: "a format, such as \"bf16\", \"nvfp4\" or \"e2m1:1x128:fp32\""
         case .string: "a string"
         case .strings: "a list of strings"
         }
@@ -98,6 +101,7 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
                 }
             return number.isFinite && isAbove && isBelow ? value : nil
         case (.choice(let names), .string(let name)): return names.contains(name) ? value : nil
+        case (.format, .string(let text)): return (try? BlockFormat(parsing: text)).map { .string($0.description) }
         case (.string, .string(let text)): return text.utf8.contains(0) ? nil : value
         case (.strings, .string): return accept(.list([value]))
         case (.strings, .list(let values)):
@@ -105,6 +109,18 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
             return areStrings ? value : nil
         default: return nil
         }
+    }
+
+    /// Why a value is not accepted: the end of a sentence.
+    func objection(to value: ConfigurationValue) -> String {
+        if case (.format, .string(let text)) = (self, value) {
+            do throws(UserError) {
+                _ = try BlockFormat(parsing: text)
+            } catch {
+                return error.description
+            }
+        }
+        return "it must be \(self)"
     }
 
     private func plain(_ number: Double) -> String {

@@ -3,16 +3,45 @@ import Foundation
 /// Reads and writes safetensors files: 8 bytes header length (little-endian), a JSON header with name, dtype, shape and
 /// data offsets of each tensor, then the data (https://github.com/huggingface/safetensors).
 public enum SafeTensors {
-    /// A tensor to write: FP32, row-major.
+    /// A tensor to write: row-major.
     public struct Output {
         public var name: String
         public var shape: [Int]
-        public var values: UnsafePointer<Float>
+        let type: ElementType
+        let bytes: UnsafeRawPointer
 
         public init(name: String, shape: [Int], values: UnsafePointer<Float>) {
             self.name = name
             self.shape = shape
-            self.values = values
+            type = .f32
+            bytes = UnsafeRawPointer(values)
+        }
+
+        public init(name: String, shape: [Int], codes: UnsafePointer<UInt8>) {
+            self.name = name
+            self.shape = shape
+            type = .u8
+            bytes = UnsafeRawPointer(codes)
+        }
+
+        var byteCount: Int { shape.reduce(type.size, *) }
+    }
+
+    /// The types of elements that are read or written here, as safetensors spells them.
+    enum ElementType: String {
+        case f32 = "F32"
+        case f16 = "F16"
+        case bf16 = "BF16"
+        case i32 = "I32"
+        case u8 = "U8"
+
+        /// Bytes of an element.
+        var size: Int {
+            switch self {
+            case .f32, .i32: 4
+            case .f16, .bf16: 2
+            case .u8: 1
+            }
         }
     }
 
@@ -31,9 +60,10 @@ public enum SafeTensors {
         var offset = 0
         var entries: [String: Entry] = [:]
         for tensor in tensors {
-            let bytes = tensor.shape.reduce(4, *)
-            entries[tensor.name] = Entry(dtype: "F32", shape: tensor.shape, data_offsets: [offset, offset + bytes])
-            offset += bytes
+            let end = offset + tensor.byteCount
+            entries[tensor.name] = Entry(
+                dtype: tensor.type.rawValue, shape: tensor.shape, data_offsets: [offset, end])
+            offset = end
         }
         // "__metadata__" has a type of its own, so the two objects are joined as text.
         let tensorText = String(decoding: try encoder.encode(entries), as: UTF8.self)
@@ -49,8 +79,7 @@ public enum SafeTensors {
         isWritten =
             isWritten && Array(header.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
         for tensor in tensors where isWritten {
-            let count = tensor.shape.reduce(1, *)
-            isWritten = fwrite(tensor.values, 4, count, file) == count
+            isWritten = fwrite(tensor.bytes, 1, tensor.byteCount, file) == tensor.byteCount
         }
         isWritten = isWritten && fflush(file) == 0 && fsync(fileno(file)) == 0
         let error = isWritten ? nil : failure("write", path)
@@ -125,25 +154,72 @@ public enum SafeTensors {
         /// The tensor's shape; nil if there is none of this name.
         public func shape(_ name: String) -> [Int]? { entries[name]?.shape }
 
+        /// The tensor's type, as safetensors spells it; nil if there is none of this name.
+        public func type(_ name: String) -> String? { entries[name]?.dtype }
+
         /// Copies an FP32 tensor to `destination`.
         ///
         /// - Throws: `UserError` if it is missing, of another type, or of another shape.
         public func copy(_ name: String, shape: [Int], to destination: UnsafeMutablePointer<Float>) throws {
-            try copy(name, dtype: "F32", shape: shape, to: UnsafeMutableRawPointer(destination))
+            try copy(name, type: .f32, shape: shape, to: UnsafeMutableRawPointer(destination))
         }
 
-        /// Copies a tensor of 4-byte elements of the type `dtype`, as safetensors spells it.
-        func copy(_ name: String, dtype: String, shape: [Int], to destination: UnsafeMutableRawPointer) throws {
+        /// Copies a tensor of the type `type` as it lies in the file.
+        func copy(_ name: String, type: ElementType, shape: [Int], to destination: UnsafeMutableRawPointer) throws {
             guard let entry = entries[name] else { throw UserError("\(path) has no tensor \(name)") }
-            let count = shape.reduce(4, *)
-            guard entry.dtype == dtype, entry.shape == shape,
-                entry.data_offsets[1] - entry.data_offsets[0] == count
-            else {
+            guard entry.dtype == type.rawValue, entry.shape == shape else {
                 throw UserError(
-                    "\(path): tensor \(name) is \(entry.dtype) \(entry.shape), but \(dtype) \(shape) is expected")
+                    "\(path): tensor \(name) is \(entry.dtype) \(entry.shape), "
+                        + "but \(type.rawValue) \(shape) is expected")
             }
-            data.withUnsafeBytes { bytes in
-                destination.copyMemory(from: bytes.baseAddress! + start + entry.data_offsets[0], byteCount: count)
+            try withBytes(name, type) { bytes in
+                if let base = bytes.baseAddress { destination.copyMemory(from: base, byteCount: bytes.count) }
+            }
+        }
+
+        /// The values of an FP32, FP16 or BF16 tensor, all exact in FP32.
+        ///
+        /// - Throws: `UserError` if it is missing or of another type.
+        public func floats(_ name: String) throws -> [Float] {
+            guard let entry = entries[name] else { throw UserError("\(path) has no tensor \(name)") }
+            switch ElementType(rawValue: entry.dtype) {
+            case .f32?: return try array(name, .f32) { (value: Float) in value }
+            case .f16?: return try array(name, .f16) { (value: Float16) in Float(value) }
+            case .bf16?: return try array(name, .bf16) { (code: UInt16) in ElementFormat.bf16.decode(UInt32(code)) }
+            case .i32?, .u8?, nil:
+                throw UserError("\(path): tensor \(name) is \(entry.dtype), but F32, F16 or BF16 is expected")
+            }
+        }
+
+        private func array<Stored: BitwiseCopyable>(
+            _ name: String, _ type: ElementType, _ value: (Stored) -> Float
+        ) throws -> [Float] {
+            try withBytes(name, type) { bytes in
+                (0..<bytes.count / type.size).map {
+                    value(bytes.loadUnaligned(fromByteOffset: $0 * type.size, as: Stored.self))
+                }
+            }
+        }
+
+        /// A tensor's data, after a check that shape and length agree.
+        private func withBytes<T>(_ name: String, _ type: ElementType, _ body: (UnsafeRawBufferPointer) -> T) throws
+            -> T
+        {
+            let entry = entries[name]!
+            let (begin, end) = (entry.data_offsets[0], entry.data_offsets[1])
+            guard Self.byteCount(entry.shape, type) == end - begin else {
+                throw UserError(
+                    "\(path): tensor \(name) has \(end - begin) bytes, which do not fit \(entry.dtype) \(entry.shape)")
+            }
+            return data.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start + begin..<start + end])) }
+        }
+
+        /// nil for a shape that no memory holds.
+        private static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
+            shape.reduce(type.size) { (count: Int?, length) in
+                guard let count, length >= 0 else { return nil }
+                let (product, overflow) = count.multipliedReportingOverflow(by: length)
+                return overflow ? nil : product
             }
         }
     }

@@ -188,7 +188,7 @@ enum RunPanel {
                 ))
         }
         facts += [
-            ("precision", run.format.rawValue), ("kernels", "\(run.kernels), \(run.threads) threads"),
+            ("precision", run.format.description), ("kernels", "\(run.kernels), \(run.threads) threads"),
             ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
             ("save to", state.savePath ?? "nowhere"),
         ]
