@@ -42,7 +42,7 @@ struct BenchGEMMCommand: ParsableCommand {
 
     func run() throws {
         let shapes = try shape.isEmpty ? GEMMBenchmark.presetShapes : shape.map { try GEMMBenchmark.Shape($0) }
-        let formats = try format.map { [try named("--format", $0) as BlockFormat] } ?? BlockFormat.allCases
+        let formats = try format.map { [try BlockFormat(parsing: $0)] } ?? BlockFormat.named.map(\.format)
         let pass: GEMMBenchmark.Pass = try named("--pass", pass)
         guard seconds > 0, seconds <= 600 else {
             throw UserError("--seconds is \(seconds); expected more than 0 and at most 600.")
@@ -76,7 +76,7 @@ struct BenchGEMMCommand: ParsableCommand {
         func rate(_ value: Double) -> String { String(format: "%.1f", value) }
         func percent(_ value: Double) -> String { String(format: "%.0f %%", value * 100) }
         return [
-            result.shape, result.pass.rawValue, result.format.rawValue, result.tier, "\(result.threads)",
+            result.shape, result.pass.rawValue, result.format.description, result.tier, "\(result.threads)",
             rate(result.peak), rate(result.packed), percent(result.packedFraction), rate(result.whole),
             percent(result.wholeFraction),
         ]
