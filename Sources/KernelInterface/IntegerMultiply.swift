@@ -9,7 +9,7 @@ public struct IntegerPanels {
     public var left: UnsafePointer<UInt8>
     /// Bytes from one row to the next.
     public var leftStride: Int
-    /// [row][chunk]
+    /// [row / tileRows][chunk][tileRows]
     public var leftScales: ReadRow
     public var right: UnsafeRawPointer
     /// Bytes from one panel to the next.

@@ -17,15 +17,39 @@ func integerCorrection(_ total: IntVector) -> IntVector {
 /// c = fma(sum, scaleOfRow · scaleOfColumn, c).
 @inline(always)
 func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
-    if !accumulate { clearTile(c, rowStride, registerIntegerRows, registerIntegerColumns) }
     let stride = panels.leftStride
-    let scaleStride = panels.chunks
     var left = UnsafeRawPointer(panels.left)
     var right = panels.right
     var leftScales = panels.leftScales
     var rightScales = panels.rightScales
     var corrections = UnsafeRawPointer(panels.corrections)
     var remaining = panels.depth
+    var aSum0 = SIMD8<Float>(), aSum1 = SIMD8<Float>()
+    var bSum0 = SIMD8<Float>(), bSum1 = SIMD8<Float>()
+    var cSum0 = SIMD8<Float>(), cSum1 = SIMD8<Float>()
+    var dSum0 = SIMD8<Float>(), dSum1 = SIMD8<Float>()
+    var eSum0 = SIMD8<Float>(), eSum1 = SIMD8<Float>()
+    var fSum0 = SIMD8<Float>(), fSum1 = SIMD8<Float>()
+    if accumulate {
+        var row = UnsafeRawPointer(c)
+        aSum0 = row.loadUnaligned(as: SIMD8<Float>.self)
+        aSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
+        row += rowStride &* 4
+        bSum0 = row.loadUnaligned(as: SIMD8<Float>.self)
+        bSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
+        row += rowStride &* 4
+        cSum0 = row.loadUnaligned(as: SIMD8<Float>.self)
+        cSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
+        row += rowStride &* 4
+        dSum0 = row.loadUnaligned(as: SIMD8<Float>.self)
+        dSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
+        row += rowStride &* 4
+        eSum0 = row.loadUnaligned(as: SIMD8<Float>.self)
+        eSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
+        row += rowStride &* 4
+        fSum0 = row.loadUnaligned(as: SIMD8<Float>.self)
+        fSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
+    }
     while remaining > 0 {
         let steps = (remaining < panels.chunk ? remaining &+ 3 : panels.chunk) / 4
         remaining &-= panels.chunk
@@ -52,28 +76,34 @@ func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: In
         }
         let s0 = UnsafeRawPointer(rightScales).loadUnaligned(as: SIMD8<Float>.self)
         let s1 = UnsafeRawPointer(rightScales + 8).loadUnaligned(as: SIMD8<Float>.self)
-        var row = c
-        var scale = leftScales
-        finishRow(a0, a1, scale, s0, s1, row)
-        row += rowStride
-        scale += scaleStride
-        finishRow(b0, b1, scale, s0, s1, row)
-        row += rowStride
-        scale += scaleStride
-        finishRow(c0, c1, scale, s0, s1, row)
-        row += rowStride
-        scale += scaleStride
-        finishRow(d0, d1, scale, s0, s1, row)
-        row += rowStride
-        scale += scaleStride
-        finishRow(e0, e1, scale, s0, s1, row)
-        row += rowStride
-        scale += scaleStride
-        finishRow(f0, f1, scale, s0, s1, row)
-        leftScales += 1
-        rightScales += 16
+        addChunk(a0, a1, leftScales[0], s0, s1, &aSum0, &aSum1)
+        addChunk(b0, b1, leftScales[1], s0, s1, &bSum0, &bSum1)
+        addChunk(c0, c1, leftScales[2], s0, s1, &cSum0, &cSum1)
+        addChunk(d0, d1, leftScales[3], s0, s1, &dSum0, &dSum1)
+        addChunk(e0, e1, leftScales[4], s0, s1, &eSum0, &eSum1)
+        addChunk(f0, f1, leftScales[5], s0, s1, &fSum0, &fSum1)
+        leftScales += registerIntegerRows
+        rightScales += registerIntegerColumns
         corrections += 64
     }
+    var row = UnsafeMutableRawPointer(c)
+    row.storeBytes(of: aSum0, as: SIMD8<Float>.self)
+    (row + 32).storeBytes(of: aSum1, as: SIMD8<Float>.self)
+    row += rowStride &* 4
+    row.storeBytes(of: bSum0, as: SIMD8<Float>.self)
+    (row + 32).storeBytes(of: bSum1, as: SIMD8<Float>.self)
+    row += rowStride &* 4
+    row.storeBytes(of: cSum0, as: SIMD8<Float>.self)
+    (row + 32).storeBytes(of: cSum1, as: SIMD8<Float>.self)
+    row += rowStride &* 4
+    row.storeBytes(of: dSum0, as: SIMD8<Float>.self)
+    (row + 32).storeBytes(of: dSum1, as: SIMD8<Float>.self)
+    row += rowStride &* 4
+    row.storeBytes(of: eSum0, as: SIMD8<Float>.self)
+    (row + 32).storeBytes(of: eSum1, as: SIMD8<Float>.self)
+    row += rowStride &* 4
+    row.storeBytes(of: fSum0, as: SIMD8<Float>.self)
+    (row + 32).storeBytes(of: fSum1, as: SIMD8<Float>.self)
 }
 
 /// Four values of the reduction axis.
@@ -108,20 +138,16 @@ func broadcast(_ p: UnsafeRawPointer) -> SIMD4<Int64> {
     unsafeBitCast(SIMD8<Int32>(repeating: p.loadUnaligned(as: Int32.self)), to: SIMD4<Int64>.self)
 }
 
+/// Adds a chunk's sums of a row, which are in two 16-bit halves, to its sums in FP32.
 @inline(always)
-func finishRow(
-    _ x0: SIMD4<Int64>, _ x1: SIMD4<Int64>, _ rowScale: ReadRow, _ s0: SIMD8<Float>, _ s1: SIMD8<Float>,
-    _ row: WriteRow
+func addChunk(
+    _ x0: SIMD4<Int64>, _ x1: SIMD4<Int64>, _ rowScale: Float, _ s0: SIMD8<Float>, _ s1: SIMD8<Float>,
+    _ sum0: inout SIMD8<Float>, _ sum1: inout SIMD8<Float>
 ) {
-    let scale = SIMD8<Float>(repeating: rowScale.pointee)
+    let scale = SIMD8<Float>(repeating: rowScale)
     let ones = unsafeBitCast(SIMD16<Int16>(repeating: 1), to: SIMD4<Int64>.self)
-    let sum0 = _mm256_cvtepi32_ps(_mm256_madd_epi16(x0, ones))
-    let sum1 = _mm256_cvtepi32_ps(_mm256_madd_epi16(x1, ones))
-    let target = UnsafeMutableRawPointer(row)
-    let old0 = target.loadUnaligned(as: SIMD8<Float>.self)
-    let old1 = (target + 32).loadUnaligned(as: SIMD8<Float>.self)
-    target.storeBytes(of: old0.addingProduct(sum0, scale * s0), as: SIMD8<Float>.self)
-    (target + 32).storeBytes(of: old1.addingProduct(sum1, scale * s1), as: SIMD8<Float>.self)
+    sum0 = sum0.addingProduct(_mm256_cvtepi32_ps(_mm256_madd_epi16(x0, ones)), scale * s0)
+    sum1 = sum1.addingProduct(_mm256_cvtepi32_ps(_mm256_madd_epi16(x1, ones)), scale * s1)
 }
 
 /// Twelve independent sums of products, as in the tile.

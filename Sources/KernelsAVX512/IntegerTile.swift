@@ -15,7 +15,6 @@ func integerCorrection(_ total: IntVector) -> IntVector { 0 &- 12 &* total }
 @inline(always)
 func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
     let stride = panels.leftStride
-    let scaleStride = panels.chunks
     var left = UnsafeRawPointer(panels.left)
     var right = panels.right
     var leftScales = panels.leftScales
@@ -86,26 +85,26 @@ func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: In
         }
         let s0 = UnsafeRawPointer(rightScales).loadUnaligned(as: SIMD16<Float>.self)
         let s1 = UnsafeRawPointer(rightScales + 16).loadUnaligned(as: SIMD16<Float>.self)
-        var scale = SIMD16<Float>(repeating: leftScales.pointee)
+        var scale = SIMD16<Float>(repeating: leftScales[0])
         aSum0 = aSum0.addingProduct(_mm512_cvtepi32_ps(a0), scale * s0)
         aSum1 = aSum1.addingProduct(_mm512_cvtepi32_ps(a1), scale * s1)
-        scale = SIMD16<Float>(repeating: leftScales[scaleStride])
+        scale = SIMD16<Float>(repeating: leftScales[1])
         bSum0 = bSum0.addingProduct(_mm512_cvtepi32_ps(b0), scale * s0)
         bSum1 = bSum1.addingProduct(_mm512_cvtepi32_ps(b1), scale * s1)
-        scale = SIMD16<Float>(repeating: leftScales[2 &* scaleStride])
+        scale = SIMD16<Float>(repeating: leftScales[2])
         cSum0 = cSum0.addingProduct(_mm512_cvtepi32_ps(c0), scale * s0)
         cSum1 = cSum1.addingProduct(_mm512_cvtepi32_ps(c1), scale * s1)
-        scale = SIMD16<Float>(repeating: leftScales[3 &* scaleStride])
+        scale = SIMD16<Float>(repeating: leftScales[3])
         dSum0 = dSum0.addingProduct(_mm512_cvtepi32_ps(d0), scale * s0)
         dSum1 = dSum1.addingProduct(_mm512_cvtepi32_ps(d1), scale * s1)
-        scale = SIMD16<Float>(repeating: leftScales[4 &* scaleStride])
+        scale = SIMD16<Float>(repeating: leftScales[4])
         eSum0 = eSum0.addingProduct(_mm512_cvtepi32_ps(e0), scale * s0)
         eSum1 = eSum1.addingProduct(_mm512_cvtepi32_ps(e1), scale * s1)
-        scale = SIMD16<Float>(repeating: leftScales[5 &* scaleStride])
+        scale = SIMD16<Float>(repeating: leftScales[5])
         fSum0 = fSum0.addingProduct(_mm512_cvtepi32_ps(f0), scale * s0)
         fSum1 = fSum1.addingProduct(_mm512_cvtepi32_ps(f1), scale * s1)
-        leftScales += 1
-        rightScales += 32
+        leftScales += registerIntegerRows
+        rightScales += registerIntegerColumns
         corrections += 128
     }
     var row = UnsafeMutableRawPointer(c)

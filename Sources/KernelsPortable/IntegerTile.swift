@@ -21,7 +21,6 @@ func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: In
         return
     }
     let stride = panels.leftStride
-    let scaleStride = panels.chunks
     var left = UnsafeRawPointer(panels.left)
     var right = panels.right
     var leftScales = panels.leftScales
@@ -48,16 +47,16 @@ func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: In
         }
         let scales = UnsafeRawPointer(rightScales).loadUnaligned(as: SIMD8<Float>.self)
         var row = UnsafeMutableRawPointer(c)
-        finishRow(a, leftScales, scales, row, adds)
+        finishRow(a, leftScales[0], scales, row, adds)
         row += rowStride &* 4
-        finishRow(b, leftScales + scaleStride, scales, row, adds)
+        finishRow(b, leftScales[1], scales, row, adds)
         row += rowStride &* 4
-        finishRow(d, leftScales + 2 &* scaleStride, scales, row, adds)
+        finishRow(d, leftScales[2], scales, row, adds)
         row += rowStride &* 4
-        finishRow(e, leftScales + 3 &* scaleStride, scales, row, adds)
+        finishRow(e, leftScales[3], scales, row, adds)
         adds = true
-        leftScales += 1
-        rightScales += 8
+        leftScales += registerIntegerRows
+        rightScales += registerIntegerColumns
         corrections += 32
     }
 }
@@ -73,14 +72,14 @@ func addProducts(
 
 @inline(always)
 func finishRow(
-    _ sums: SIMD16<Int16>, _ rowScale: ReadRow, _ scales: SIMD8<Float>, _ row: UnsafeMutableRawPointer, _ adds: Bool
+    _ sums: SIMD16<Int16>, _ rowScale: Float, _ scales: SIMD8<Float>, _ row: UnsafeMutableRawPointer, _ adds: Bool
 ) {
     let pairs = unsafeBitCast(sums, to: SIMD8<Int32>.self)
     let whole = ((pairs &<< 16) &>> 16) &+ (pairs &>> 16)
     // An integer below 2²² in the low bits of 1.5 · 2²³.
     let sum = unsafeBitCast(whole &+ 0x4B40_0000, to: SIMD8<Float>.self) - 12_582_912
     let old = adds ? row.loadUnaligned(as: SIMD8<Float>.self) : SIMD8()
-    let scale = SIMD8<Float>(repeating: rowScale.pointee) * scales
+    let scale = SIMD8<Float>(repeating: rowScale) * scales
     row.storeBytes(of: old.addingProduct(sum, scale), as: SIMD8<Float>.self)
 }
 

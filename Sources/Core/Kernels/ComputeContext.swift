@@ -60,15 +60,11 @@ public final class ComputeContext {
         _ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int, accumulate: Bool = false,
         formats: GEMMFormats, random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
-        precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
-        precondition(formats.a.hadamard == formats.b.hadamard, "both operands must be transformed alike")
         let leftLayout = leftLayout(rows: a.rows, depth: a.columns, formats)
         let rightLayout = rightLayout(columns: b.columns, depth: b.rows, formats)
         let packedA = PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount))
         let packedB = PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
-        pack(
-            packer(a, formats.a, into: packedA, random: random.a, tables: &leftTables),
-            packer(b.transposed, formats.b, into: packedB, random: random.b, tables: &rightTables), health: health)
+        packBoth(a, b, formats, into: (packedA, packedB), random: random, health: health)
         multiply(packedA, packedB, into: c, rowStride: rowStride, accumulate: accumulate)
     }
 
@@ -92,6 +88,21 @@ public final class ComputeContext {
         health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
         pack(nil, packer(b.transposed, formats.b, into: packed, random: random, tables: &rightTables), health: health)
+    }
+
+    /// Quantizes and packs both operands of a GEMM, A·B, in parallel.
+    /// - Parameters:
+    ///   - packed: have the layouts of the same formats.
+    ///   - health: what quantization did is added to it.
+    public func packBoth(
+        _ a: MatrixView, _ b: MatrixView, _ formats: GEMMFormats, into packed: (a: PackedMatrix, b: PackedMatrix),
+        random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
+    ) {
+        precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
+        precondition(formats.a.hadamard == formats.b.hadamard, "both operands must be transformed alike")
+        pack(
+            packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables),
+            packer(b.transposed, formats.b, into: packed.b, random: random.b, tables: &rightTables), health: health)
     }
 
     private func packer(

@@ -17,13 +17,14 @@ extension KernelTier {
     }()
 
     /// The tier that a setting names: "auto", or a tier's name.
+    /// - Parameter flag: where the name was given, for the message.
     /// - Returns: nil for "auto".
     /// - Throws: `UserError` if the name is no tier's.
-    public static func named(_ name: String) throws -> KernelTier? {
+    public static func named(_ name: String, flag: String = "run.kernels") throws -> KernelTier? {
         if name == "auto" { return nil }
         guard let tier = KernelTier(rawValue: name) else {
             let names = allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-            throw UserError("run.kernels is \"\(name)\"; expected \"auto\" or one of \(names).")
+            throw UserError("\(flag) is \"\(name)\"; expected \"auto\" or one of \(names).")
         }
         return tier
     }

@@ -236,24 +236,29 @@ struct OperandQuantizer {
             totals: scratch.totals, sums: sums)
         let chunks = (length + layout.chunk - 1) / layout.chunk
         if isLeft {
-            let rows = min(16, paddedRows - strip * 16)
             kernels.writeRows(
-                UnsafePointer(scratch.words.assumingMemoryBound(to: UInt32.self)), count: (length + 3) / 4, rows: rows,
+                UnsafePointer(scratch.words.assumingMemoryBound(to: UInt32.self)), count: (length + 3) / 4,
+                rows: min(16, paddedRows - strip * 16),
                 into: packed.storage + strip * 16 * layout.rowStride + start, rowStride: layout.rowStride)
-            for row in 0..<rows {
-                let target = packed.scales + (strip * 16 + row) * layout.chunks + start / layout.chunk
-                for chunk in 0..<chunks { target[chunk] = scratch.halfScale(chunk * layout.chunk, row, settings) }
-            }
         } else {
+            for chunk in 0..<chunks { kernels.corrections(scratch.totals + chunk * 16) }
+        }
+        // The strip's rows lie in one panel or several.
+        var row = 0
+        let rows = min(16, paddedRows - strip * 16)
+        while row < rows {
+            let (panel, column) = (strip * 16 + row).quotientAndRemainder(dividingBy: layout.panelWidth)
+            let count = min(rows - row, layout.panelWidth - column)
+            var at = (panel * layout.chunks + start / layout.chunk) * layout.panelWidth + column
             for chunk in 0..<chunks {
-                kernels.corrections(scratch.totals + chunk * 16)
-                for row in 0..<min(16, paddedRows - strip * 16) {
-                    let (panel, column) = (strip * 16 + row).quotientAndRemainder(dividingBy: layout.panelWidth)
-                    let at = (panel * layout.chunks + start / layout.chunk + chunk) * layout.panelWidth + column
-                    packed.scales[at] = scratch.halfScale(chunk * layout.chunk, row, settings)
-                    packed.corrections[at] = scratch.totals[chunk * 16 + row]
+                let block = chunk * layout.chunk / settings.blockLength * 16 + row
+                for index in 0..<count { packed.scales[at + index] = scratch.scales[block + index] * 0.5 }
+                if !isLeft {
+                    for index in 0..<count { packed.corrections[at + index] = scratch.totals[chunk * 16 + row + index] }
                 }
+                at += layout.panelWidth
             }
+            row += count
         }
     }
 

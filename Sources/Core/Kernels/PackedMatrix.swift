@@ -115,7 +115,7 @@ public struct PackedMatrix {
         storage.assumingMemoryBound(to: Float.self) + layout.offset(panel: index, start: start)
     }
 
-    /// Scales of an operand of integers: [row][chunk] on the left, [panel][chunk][panelWidth] on the right.
+    /// Scales of an operand of integers, [panel][chunk][panelWidth].
     var scales: WriteRow { (storage + layout.scaleOffset).assumingMemoryBound(to: Float.self) }
     /// Corrections of a right operand, [panel][chunk][panelWidth].
     var corrections: UnsafeMutablePointer<Int32> {

@@ -74,9 +74,4 @@ struct QuantizerScratch {
     }
 
     func visibleScales(_ areFinite: Bool) -> WriteRow { areFinite ? scales : finiteScales }
-
-    /// Half the scale of a row's block: values are doubled.
-    func halfScale(_ k: Int, _ row: Int, _ settings: QuantizerSettings) -> Float {
-        scales[k / settings.blockLength * 16 + row] * 0.5
-    }
 }

@@ -1,0 +1,77 @@
+import KernelInterface
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The single-precision matrix product of a BLAS library that is installed on this machine, for comparison.
+public final class SystemBLAS {
+    /// The library's file, and the kernels that it chose for this processor where it tells.
+    public let name: String
+    public let kernels: String?
+
+    private typealias Sgemm = @convention(c) (
+        Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>, Int32, UnsafePointer<Float>, Int32,
+        Float, UnsafeMutablePointer<Float>, Int32
+    ) -> Void
+    private let function: Sgemm
+
+    /// OpenBLAS, MKL or BLIS, the first that is found; nil if there is none.
+    ///
+    /// OpenBLAS as Debian builds it knows no processor newer than itself and falls back to its oldest kernels there: unless
+    /// OPENBLAS_CORETYPE is set, it is told to take the ones for the widest instruction set. Its pools of threads spin for
+    /// a while after a call; with threads that wait for turns this costs neither side.
+    /// - Parameters:
+    ///   - threads: threads that it may use.
+    ///   - tier: the fastest that this processor can run.
+    public init?(threads: Int, tier: KernelTier) {
+        let coreType =
+            switch tier {
+            case .avx512: "SKYLAKEX"
+            case .avx2: "HASWELL"
+            case .portable: "NEHALEM"
+            }
+        setenv("OPENBLAS_CORETYPE", coreType, 0)
+        let names = [
+            "libopenblas.so.0", "libopenblas.so", "libmkl_rt.so.2", "libmkl_rt.so", "libblis.so.4", "libblis.so",
+            "libopenblas.dylib",
+        ]
+        for name in names {
+            guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else { continue }
+            guard let symbol = dlsym(library, "cblas_sgemm") else {
+                dlclose(library)
+                continue
+            }
+            self.name = name
+            function = unsafeBitCast(symbol, to: Sgemm.self)
+            typealias SetThreads = @convention(c) (Int32) -> Void
+            for setter in ["openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"] {
+                guard let symbol = dlsym(library, setter) else { continue }
+                unsafeBitCast(symbol, to: SetThreads.self)(Int32(threads))
+            }
+            typealias CoreName = @convention(c) () -> UnsafePointer<CChar>?
+            kernels = dlsym(library, "openblas_get_corename").flatMap { symbol in
+                unsafeBitCast(symbol, to: CoreName.self)().map { String(cString: $0) }
+            }
+            return
+        }
+        return nil
+    }
+
+    /// C = A·B; either may be a transposed view of rows that follow one another.
+    public func sgemm(_ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int) {
+        let (rowMajor, asIs, transposed): (Int32, Int32, Int32) = (101, 111, 112)
+        func layout(_ view: MatrixView) -> (Int32, Int32) {
+            view.columnStride == 1 ? (asIs, Int32(view.rowStride)) : (transposed, Int32(view.columnStride))
+        }
+        let (transposeA, strideA) = layout(a)
+        let (transposeB, strideB) = layout(b)
+        function(
+            rowMajor, transposeA, transposeB, Int32(a.rows), Int32(b.columns), Int32(a.columns), 1, a.base, strideA,
+            b.base, strideB, 0, c, Int32(rowStride))
+    }
+}
