@@ -10,6 +10,7 @@ struct Program: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, BenchCommand.self,
+            QuantizeCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

@@ -28,6 +28,7 @@ struct TrainCommand: AsyncParsableCommand {
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
               bench                   Measure the kernels on this machine.
+              quantize <file>         Measure what FP8 and FP4 formats do to data.
               help <command>          Show the help of a command.
 
             EXIT CODES:
@@ -92,18 +93,6 @@ struct TrainCommand: AsyncParsableCommand {
     /// - Throws: `UserError` if the model cannot be saved there.
     static func checkSave(path: String, overwrite: Bool) throws {
         guard !path.isEmpty else { return }
-        let url = URL(fileURLWithPath: path)
-        let folder = url.deletingLastPathComponent().path
-        var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
-            if isDirectory.boolValue { throw UserError("--save \(path): this is a folder, and a file is needed") }
-            if !overwrite { throw UserError("--save \(path): the file exists; --overwrite replaces it") }
-        }
-        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isDirectory), isDirectory.boolValue else {
-            throw UserError("--save \(path): the folder \(folder) does not exist")
-        }
-        guard access(folder, W_OK) == 0 else {
-            throw UserError("--save \(path): the folder \(folder) cannot be written to")
-        }
+        try OutputFile.check(path, flag: "--save", permission: "--overwrite", isGiven: overwrite)
     }
 }

@@ -66,7 +66,7 @@ import Testing
         let pool = try WorkerPool(lanes: 3)
         let quantizer = ReferenceQuantizer(try BlockFormat(parsing: text), random: Self.random)
         // More than one tile in both directions, and a tail.
-        let (rows, columns) = (37, 2100)
+        let (rows, columns) = (21, 2100)
         let values = Distribution.laplace.values(count: rows * columns, seed: 1)
         let serial = quantizer.quantize(values, columns: columns)
         let parallel = quantizer.quantize(values, columns: columns, pool: pool)

@@ -29,6 +29,7 @@ import Testing
                   config                  Print the complete effective configuration as TOML.
                   presets                 List the named configurations.
                   bench                   Measure the kernels on this machine.
+                  quantize <file>         Measure what FP8 and FP4 formats do to data.
                   help <command>          Show the help of a command.
 
                 EXIT CODES:
@@ -199,6 +200,94 @@ import Testing
 
                 OPTIONS:
                   --json                  Print JSON.
+                  --version               Show the version.
+                  -h, --help              Show help information.
+
+                """)
+    }
+
+    @Test func quantize() {
+        #expect(
+            Self.help(QuantizeCommand.self) == """
+                OVERVIEW: Measure what FP8 and FP4 formats do to data.
+
+                Quantizes every tensor to each format and back, and reports for each tensor and
+                for all together:
+                  relMSE       squared error over sum of squares
+                  SQNR         the same in decibels
+                  cosine       of the angle between a tensor and its quantized values
+                  saturated    share of values beyond the format's largest number
+                  underflow    share of values that became zero and were none
+                  bits         per value, scales included
+
+                Blocks run along the last axis, the reduction axis of y = x Wᵀ; all other axes
+                are rows. Infinities and NaN make their block NaN (with e4m3 scales the whole
+                tensor); they are counted, and what became NaN enters no figure.
+
+                EXAMPLES:
+                  fp4tui quantize model.safetensors --tensor '*.mlp.*'
+                  fp4tui quantize --student 1000000 --format nvfp4 --format nvfp4+4/6
+                  fp4tui quantize weights.f32 --columns 4096 --json
+                  fp4tui quantize model.safetensors --format nvfp4 --output nvfp4.safetensors
+
+                FORMATS:
+                  A format is a name or ELEMENT:BLOCK:SCALE, and options behind it.
+                    names     fp32 bf16 fp8 fp8-2d fp8-row fp8-tensor fp8-e5m2 mxfp8
+                              fp4 fp4-2d fp4-row fp4-tensor mxfp4 mxfp4-ceil nvfp4 nvfp4-2d
+                    ELEMENT   e2m1, e4m3, e5m2
+                    BLOCK     tensor, row, 1xN, NxN with N = 16, 32, 64 or 128; 1xN runs along
+                              the reduction axis
+                    SCALE     fp32, e8m0-floor, e8m0-ceil, e8m0-nearest;
+                              e4m3 for e2m1 in 1xN or NxN, with an fp32 scale for the tensor
+                    options   +sr           stochastic rounding
+                              +4/6          four over six: the better of two e4m3 scales
+                              +prescale=P   map the largest value to P times the maximum, as
+                                            with 0.75 or 16/17
+                              +hadamard=N   Hadamard transform of N neighbours; N:fixed and
+                                            N:random put signs in front
+                  Examples: nvfp4-2d+4/6, e2m1:1x32:e8m0-nearest, mxfp4+sr+prescale=0.75
+
+                OUTPUT FILE:
+                  For each tensor T, with one --format and --output:
+                    T.codes         U8: the bits of the elements; two of e2m1 in a byte, the
+                                    first in the low half, rows filled up with a zero
+                    T.scales        [blocks down, blocks across]: F32, or U8 codes of e8m0
+                                    or e4m3
+                    T.tensor_scale  F32 [1], with e4m3 scales
+                    T.dequantized   F32: decode(code) times the block's scale, which is
+                                    2^(code - 127) / prescale for e8m0, and
+                                    decode(code) times tensor_scale for e4m3
+                  With +hadamard these are the codes and values of the transformed tensor,
+                  its rows filled up with zeros to whole groups. The metadata names the
+                  format.
+
+                USAGE: fp4tui quantize <file> [--tensor <glob>] [--format <format>] [--json]
+                       fp4tui quantize --gaussian <n> [--format <format>] [--json]
+                       fp4tui quantize <file> --format <format> --output <file>
+
+                ARGUMENTS:
+                  <file>                  A safetensors file with F32, F16 or BF16 tensors, or
+                                          raw little-endian float32 (.f32, .bin or --raw).
+
+                OPTIONS:
+                  --raw                   The file is raw little-endian float32, whatever its
+                                          name.
+                  --gaussian <n>          Draw n values from the normal distribution.
+                  --laplace <n>           Draw n values from the Laplace distribution.
+                  --student <n>           Draw n values from Student's t, three degrees of
+                                          freedom.
+                  --seed <n>              Seed of drawn values, stochastic rounding and random
+                                          signs. (default: 1)
+                  --columns <n>           Values in a row of raw or drawn data. Default: 1024
+                                          if that divides them all, else one row.
+                  --tensor <glob>         Only tensors whose name matches, as in '*.mlp.*'; may
+                                          be repeated.
+                  --format <format>       A format; may be repeated. Default: all with a name.
+                  --output <file>         Write codes, scales and dequantized values
+                                          (safetensors).
+                  --force, --overwrite    Let --output replace a file that exists.
+                  --json                  Print JSON.
+                  --threads <n>           Threads; 0: one per core. (default: 0)
                   --version               Show the version.
                   -h, --help              Show help information.
 

@@ -43,6 +43,14 @@ import Testing
         try Self.check("presets", is: "```\n\(PresetsCommand.table())```\n")
     }
 
+    @Test func quantize() throws {
+        let output = try Binary.run(["quantize", "--gaussian", "65536"]).output
+        // Without the empty line at the end.
+        try Self.check("quantize", is: "```\n\(output.dropLast())```\n")
+        let names = BlockFormat.named.map { "`\($0.name)`" }.joined(separator: " ")
+        #expect(try String(contentsOf: Self.url, encoding: .utf8).contains("| name | \(names) |"))
+    }
+
     @Test func continuousIntegrationTakesItsCommandsFromHere() throws {
         let readme = try String(contentsOf: Self.url, encoding: .utf8)
         for name in ["run", "test"] {

@@ -58,11 +58,11 @@ public struct QuantizationHealth: Codable, Hashable, Sendable {
         return Self.finite(productSum / (squareSum * quantizedSquareSum).squareRoot())
     }
 
-    /// The share of values that saturated, from 0 to 1; nil if there are no values.
-    public var saturation: Double? { Self.finite(Double(saturated) / Double(count)) }
+    /// The share of values that saturated, from 0 to 1; nil if there are no values, or all became NaN.
+    public var saturation: Double? { Self.finite(Double(saturated) / Double(count - nonFinite)) }
 
-    /// The share of values that underflowed, from 0 to 1; nil if there are no values.
-    public var underflow: Double? { Self.finite(Double(underflowed) / Double(count)) }
+    /// The share of values that underflowed, from 0 to 1; nil if there are no values, or all became NaN.
+    public var underflow: Double? { Self.finite(Double(underflowed) / Double(count - nonFinite)) }
 
     /// Bits that a value takes, scales included; nil if there are no values.
     public var bitsPerValue: Double? { Self.finite(Double(storedBits) / Double(count)) }

@@ -27,16 +27,17 @@ extension BlockFormat: CustomStringConvertible, Codable {
           names     \(named[..<8].map(\.name).joined(separator: " "))
                     \(named[8...].map(\.name).joined(separator: " "))
           ELEMENT   e2m1, e4m3, e5m2
-          BLOCK     tensor, row, 1x16, 1x32, 1x64, 1x128, 16x16, 32x32, 64x64, 128x128;
-                    the second number runs along the reduction axis
-          SCALE     fp32, e8m0-floor, e8m0-ceil, e8m0-nearest, e4m3 (e2m1 in blocks of
-                    numbers only, with an fp32 scale for the tensor)
-          options   +sr             stochastic rounding
-                    +4/6            four over six: the better of two scales (e4m3 scales)
-                    +prescale=P     map the largest value to P of the maximum: 0.75, 16/17
-                    +hadamard=N     Hadamard transform of N = 16, 32, 64 or 128 neighbours;
-                                    N:fixed and N:random put signs in front
-        Examples: nvfp4   nvfp4-2d+4/6   e2m1:1x32:e8m0-nearest   mxfp4+sr+prescale=0.75
+          BLOCK     tensor, row, 1xN, NxN with N = 16, 32, 64 or 128; 1xN runs along
+                    the reduction axis
+          SCALE     fp32, e8m0-floor, e8m0-ceil, e8m0-nearest;
+                    e4m3 for e2m1 in 1xN or NxN, with an fp32 scale for the tensor
+          options   +sr           stochastic rounding
+                    +4/6          four over six: the better of two e4m3 scales
+                    +prescale=P   map the largest value to P times the maximum, as
+                                  with 0.75 or 16/17
+                    +hadamard=N   Hadamard transform of N neighbours; N:fixed and
+                                  N:random put signs in front
+        Examples: nvfp4-2d+4/6, e2m1:1x32:e8m0-nearest, mxfp4+sr+prescale=0.75
         """
 
     /// - Throws: `UserError` that says what is wrong with the text, and what would be right.

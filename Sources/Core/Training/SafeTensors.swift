@@ -7,24 +7,51 @@ public enum SafeTensors {
     public struct Output {
         public var name: String
         public var shape: [Int]
-        let type: ElementType
-        let bytes: UnsafeRawPointer
+        private let content: Content
 
-        public init(name: String, shape: [Int], values: UnsafePointer<Float>) {
-            self.name = name
-            self.shape = shape
-            type = .f32
-            bytes = UnsafeRawPointer(values)
+        private enum Content {
+            case address(UnsafePointer<Float>)
+            case floats([Float])
+            case bytes([UInt8])
         }
 
-        public init(name: String, shape: [Int], codes: UnsafePointer<UInt8>) {
+        /// An FP32 tensor that lies in memory of the caller's until it is written.
+        public init(name: String, shape: [Int], values: UnsafePointer<Float>) {
+            self.init(name, shape, .address(values))
+        }
+
+        public init(name: String, shape: [Int], floats: [Float]) {
+            precondition(shape.reduce(1, *) == floats.count)
+            self.init(name, shape, .floats(floats))
+        }
+
+        public init(name: String, shape: [Int], bytes: [UInt8]) {
+            precondition(shape.reduce(1, *) == bytes.count)
+            self.init(name, shape, .bytes(bytes))
+        }
+
+        private init(_ name: String, _ shape: [Int], _ content: Content) {
             self.name = name
             self.shape = shape
-            type = .u8
-            bytes = UnsafeRawPointer(codes)
+            self.content = content
+        }
+
+        var type: ElementType {
+            switch content {
+            case .address, .floats: .f32
+            case .bytes: .u8
+            }
         }
 
         var byteCount: Int { shape.reduce(type.size, *) }
+
+        func withBytes<T>(_ body: (UnsafeRawBufferPointer) -> T) -> T {
+            switch content {
+            case .address(let values): body(UnsafeRawBufferPointer(start: values, count: byteCount))
+            case .floats(let values): values.withUnsafeBytes(body)
+            case .bytes(let bytes): bytes.withUnsafeBytes(body)
+            }
+        }
     }
 
     /// The types of elements that are read or written here, as safetensors spells them.
@@ -79,7 +106,7 @@ public enum SafeTensors {
         isWritten =
             isWritten && Array(header.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
         for tensor in tensors where isWritten {
-            isWritten = fwrite(tensor.bytes, 1, tensor.byteCount, file) == tensor.byteCount
+            isWritten = tensor.withBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
         }
         isWritten = isWritten && fflush(file) == 0 && fsync(fileno(file)) == 0
         let error = isWritten ? nil : failure("write", path)
