@@ -25,7 +25,14 @@ kernelModules += [
         swiftSettings: kernelSettings(["avx2", "fma", "f16c"])),
     .target(
         name: "KernelsAVX512", dependencies: ["KernelInterface", "CProcessor"],
-        swiftSettings: kernelSettings(["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"])),
+        swiftSettings: kernelSettings([
+            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni",
+        ])),
+    .target(
+        name: "KernelsAVX512FP16", dependencies: ["KernelInterface"],
+        swiftSettings: kernelSettings([
+            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512fp16",
+        ])),
 ]
 #endif
 

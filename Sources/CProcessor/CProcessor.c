@@ -1,6 +1,8 @@
 #include "CProcessor.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
+
 bool processor_has_avx2(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -12,7 +14,14 @@ bool processor_has_avx512(void) {
         && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
         && __builtin_cpu_supports("avx512vnni");
 }
+
+bool processor_has_avx512fp16(void) {
+    // Not every compiler's __builtin_cpu_supports knows this feature: CPUID leaf 7, EDX bit 23. XGETBV was asked above.
+    unsigned eax, ebx, ecx, edx;
+    return processor_has_avx512() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> 23 & 1);
+}
 #else
 bool processor_has_avx2(void) { return false; }
 bool processor_has_avx512(void) { return false; }
+bool processor_has_avx512fp16(void) { return false; }
 #endif

@@ -116,13 +116,62 @@ public func encodeFloatsBody(
         var k = start
         while k < end {
             let at = k &* 16
-            let rounded = quantize(load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum)
+            let rounded = quantize(
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum)
             store(rounded.dequantized, target + k &* targetStride, 16)
             k &+= 1
         }
         start = end
     }
     sums.pointee = sum
+}
+
+/// See `KernelTable.encodeHalves`.
+@inlinable @inline(always)
+public func encodeHalvesBody(
+    _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ settings: QuantizerSettings, _ factor: Float, _ isDoubled: Bool, _ target: UnsafeMutableRawPointer,
+    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>
+) {
+    var sum = sums.pointee
+    var start = 0
+    while start < depth {
+        let block = start / settings.blockLength &* 16
+        let scale = load(scales + block, 16)
+        let encode = load(encodes + block, 16)
+        let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
+        var k = start
+        while k < end {
+            let at = k &* 16
+            let q = quantize(
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum
+            ).q
+            let halves = halfBits(q * splat(factor))
+            let to = target + k &* stride
+            if isDoubled {
+                to.storeBytes(of: halves | halves &<< 16, as: IntVector.self)
+            } else {
+                // The even 16-bit lanes.
+                to.storeBytes(of: unsafeBitCast(halves, to: SIMD32<Int16>.self).evenHalf, as: SIMD16<Int16>.self)
+            }
+            k &+= 1
+        }
+        start = end
+    }
+    sums.pointee = sum
+}
+
+/// The bits of FP16 numbers, in the low half of each lane. Normal numbers must be exact; below, ties go to even.
+@inlinable @inline(always)
+func halfBits(_ x: Vector) -> IntVector {
+    let bits = unsafeBitCast(x, to: IntVector.self)
+    let magnitude = bits & 0x7FFF_FFFF
+    let normal = (magnitude &- (112 &<< 23)) &>> 13
+    // Subnormals are multiples of 2⁻²⁴.
+    let scaled = fma(unsafeBitCast(magnitude, to: Vector.self), splat(16_777_216), splat(12_582_912))
+    let subnormal = unsafeBitCast(scaled, to: IntVector.self) & 0xFFFF
+    let result = normal.replacing(with: subnormal, where: magnitude .< (113 &<< 23))
+    return result | ((bits &>> 16) & 0x8000)
 }
 
 /// Replaces scales where the one that maps amax to 4 has the smaller squared error: see `KernelTable.preferFour`.

@@ -1,6 +1,10 @@
 /// The instruction sets that have kernels of their own, from the slowest to the fastest.
 public enum KernelTier: String, Sendable, CaseIterable {
-    case portable, avx2, avx512
+    case portable, avx2
+    /// AVX-512 F, BW, DQ, VL and VNNI.
+    case avx512
+    /// The same with FP16, which multiplies FP8 values.
+    case avx512fp16
 }
 
 /// A row of floats that a kernel reads.
@@ -170,11 +174,20 @@ public protocol KernelTable: Sendable {
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
         sums: UnsafeMutablePointer<QuantizationSums>)
-    /// Writes words[count][16] of four values each as rows.
+    /// Rounds values and writes q · factor as FP16, which must hold it exactly but for underflow. All values of x are finite.
+    ///
+    /// With `isDoubled` a vector of 16 rows fills 64 bytes, each value twice in 32 bits; else 32 bytes.
+    /// - Parameter stride: bytes from one k to the next.
+    func encodeHalves(
+        _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, factor: Float, isDoubled: Bool, into target: UnsafeMutableRawPointer,
+        stride: Int,
+        sums: UnsafeMutablePointer<QuantizationSums>)
+    /// Writes words[count][16] as rows: four bytes, or a half twice, in each word.
     /// - Parameter rowStride: bytes from one row to the next; a multiple of 4.
     func writeRows(
         _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int)
-    /// Turns Σ of a column's doubled values into what `IntegerPanels.corrections` holds, for 16 columns in place.
+    /// Turns Σ of a column's doubled values into what `ScaledPanels.corrections` holds, for 16 columns in place.
     func corrections(_ totals: UnsafeMutablePointer<Int32>)
 
     // MARK: Multiplication of integers
@@ -188,9 +201,27 @@ public protocol KernelTable: Sendable {
     /// Every element of C is one chain over the chunks of the reduction axis: c = fma(Σ, sA · sB, c), where Σ is the exact
     /// sum of the products of integers. So the bits depend neither on the tier nor on how the work is divided.
     func multiplyIntegers(
-        _ panels: IntegerPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
+        _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
     /// Like `multiplyAddProbe`, for the instruction that multiplies the integers.
     func integerProbe(rounds: Int, seeds: WriteRow) -> Int
+}
+
+/// Multiplication of half-precision values, on processors that have it.
+public protocol HalfKernelTable: Sendable {
+    /// Rows of the half-precision tile.
+    var tileRows: Int { get }
+    /// Columns of the half-precision tile: the width of a right panel.
+    var tileColumns: Int { get }
+    /// C[rows, columns] = A·B, or C += A·B, from packed halves.
+    ///
+    /// Every element of C is one chain over the chunks of the reduction axis, c = fma(Σ, sA · sB, c) in FP32, where Σ is a
+    /// chain of fused multiply-adds in FP16 over the chunk: the same bits however the work is divided. FP32 sums of the
+    /// same values differ by at most γ · Σ|a·b| + n · 2⁻²⁵ · sA · sB a chunk of n values, where γ = n·u / (1 − n·u) and
+    /// u = 2⁻¹¹ (Higham, Accuracy and Stability of Numerical Algorithms, §3.1; the second term is FP16's underflow).
+    func multiplyHalves(
+        _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
+    /// Like `KernelTable.multiplyAddProbe`, in FP16.
+    func halfProbe(rounds: Int, seeds: WriteRow) -> Int
 }
 
 /// The scalars of one AdamW step, the same for every parameter.

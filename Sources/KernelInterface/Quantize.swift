@@ -204,7 +204,8 @@ func transpose(_ source: ReadRow, _ sourceStride: Int, _ target: WriteRow, _ tar
 /// Transforms a tile: see `KernelTable.hadamard`.
 @inlinable @inline(always)
 public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD4<UInt32>) {
-    let factor: Float = size == 16 ? 0.25 : size == 32 ? 0.176_776_695_296_636_87 : size == 64 ? 0.125 : 0.088_388_347_648_318_45
+    let factor: Float =
+        size == 16 ? 0.25 : size == 32 ? 0.176_776_695_296_636_87 : size == 64 ? 0.125 : 0.088_388_347_648_318_45
     var start = 0
     while start < depth {
         let group = x + start &* 16
@@ -241,7 +242,8 @@ public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD
 
 /// See `KernelTable.magnitudes`.
 @inlinable @inline(always)
-public func magnitudesBody(_ x: ReadRow, _ depth: Int, _ blockLength: Int, _ amax: UnsafeMutablePointer<Int32>) -> Int32 {
+public func magnitudesBody(_ x: ReadRow, _ depth: Int, _ blockLength: Int, _ amax: UnsafeMutablePointer<Int32>) -> Int32
+{
     var all = IntVector()
     var start = 0
     var target = amax

@@ -16,7 +16,7 @@ func integerCorrection(_ total: IntVector) -> IntVector {
 /// |product| ≤ 24 · 12. At the end of a chunk the sums go to FP32, exactly, and through their scales into C:
 /// c = fma(sum, scaleOfRow · scaleOfColumn, c).
 @inline(always)
-func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
+func multiplyIntegerTile(_ panels: ScaledPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
     let stride = panels.leftStride
     var left = UnsafeRawPointer(panels.left)
     var right = panels.right
@@ -109,7 +109,10 @@ func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: In
 /// Four values of the reduction axis.
 @inline(always)
 func multiplyStep(
-    _ left: UnsafeRawPointer, _ stride: Int, _ right: UnsafeRawPointer, _ a0: inout SIMD4<Int64>, _ a1: inout SIMD4<Int64>, _ b0: inout SIMD4<Int64>, _ b1: inout SIMD4<Int64>, _ c0: inout SIMD4<Int64>, _ c1: inout SIMD4<Int64>, _ d0: inout SIMD4<Int64>, _ d1: inout SIMD4<Int64>, _ e0: inout SIMD4<Int64>, _ e1: inout SIMD4<Int64>, _ f0: inout SIMD4<Int64>, _ f1: inout SIMD4<Int64>
+    _ left: UnsafeRawPointer, _ stride: Int, _ right: UnsafeRawPointer, _ a0: inout SIMD4<Int64>,
+    _ a1: inout SIMD4<Int64>, _ b0: inout SIMD4<Int64>, _ b1: inout SIMD4<Int64>, _ c0: inout SIMD4<Int64>,
+    _ c1: inout SIMD4<Int64>, _ d0: inout SIMD4<Int64>, _ d1: inout SIMD4<Int64>, _ e0: inout SIMD4<Int64>,
+    _ e1: inout SIMD4<Int64>, _ f0: inout SIMD4<Int64>, _ f1: inout SIMD4<Int64>
 ) {
     let r0 = right.loadUnaligned(as: SIMD4<Int64>.self)
     let r1 = (right + 32).loadUnaligned(as: SIMD4<Int64>.self)

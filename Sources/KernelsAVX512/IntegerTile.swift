@@ -13,7 +13,7 @@ func integerCorrection(_ total: IntVector) -> IntVector { 0 &- 12 &* total }
 /// registers. At the end of a chunk the sums go to FP32, exactly, and through their scales into C:
 /// c = fma(sum, scaleOfRow · scaleOfColumn, c).
 @inline(always)
-func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
+func multiplyIntegerTile(_ panels: ScaledPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
     let stride = panels.leftStride
     var left = UnsafeRawPointer(panels.left)
     var right = panels.right

@@ -15,7 +15,7 @@ func integerCorrection(_ total: IntVector) -> IntVector {
 /// and 16 bits hold the sum of 224 values, |product| ≤ 24 · 12. At the end of a chunk the sums go to FP32, exactly, and
 /// through their scales into C: c = fma(sum, scaleOfRow · scaleOfColumn, c).
 @inline(always)
-func multiplyIntegerTile(_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
+func multiplyIntegerTile(_ panels: ScaledPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) {
     if panels.depth == 0 {
         if !accumulate { clearTile(c, rowStride, registerIntegerRows, registerIntegerColumns) }
         return

@@ -179,6 +179,16 @@ public struct Kernels: KernelTable {
         }
     }
 
+    public func encodeHalves(
+        _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, factor: Float, isDoubled: Bool, into target: UnsafeMutableRawPointer,
+        stride: Int,
+        sums: UnsafeMutablePointer<QuantizationSums>
+    ) {
+        encodeHalvesBody(
+            x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums)
+    }
+
     public func writeRows(
         _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int
     ) { writeRowsBody(words, count, rows, target, rowStride) }
@@ -193,9 +203,9 @@ public struct Kernels: KernelTable {
     public var integerTileColumns: Int { registerIntegerColumns }
 
     public func multiplyIntegers(
-        _ panels: IntegerPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool
+        _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool
     ) {
-        multiplyIntegersBody(
+        multiplyScaledBody(
             panels, rows: rows, columns: columns, into: c, rowStride: rowStride, accumulate: accumulate,
             tileRows: registerIntegerRows, tileColumns: registerIntegerColumns, tile: multiplyIntegerTile)
     }

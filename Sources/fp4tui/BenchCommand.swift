@@ -38,11 +38,14 @@ struct BenchGEMMCommand: ParsableCommand {
     @Option(help: "Threads; 0 for one per core.")
     var threads = 0
 
-    @Option(help: "Instruction set: auto, portable, avx2 or avx512.")
+    @Option(help: "Instruction set: auto, portable, avx2, avx512 or avx512fp16.")
     var tier = "auto"
 
     @Option(help: "Seconds for each line.")
     var seconds = 1.0
+
+    @Flag(name: .customLong("strict-fp8"), help: "Sum FP8 in FP32 also where the processor has FP16.")
+    var strictFP8 = false
 
     @Flag(help: "Draw a bar chart of the speed over FP32 below the table.")
     var chart = false
@@ -63,12 +66,13 @@ struct BenchGEMMCommand: ParsableCommand {
         guard seconds > 0, seconds <= 600 else {
             throw UserError("--seconds is \(seconds); expected more than 0 and at most 600.")
         }
-        let context = try ComputeContext(tier: KernelTier.named(tier, flag: "--tier"), threads: threads)
+        let context = try ComputeContext(
+            tier: KernelTier.named(tier, flag: "--tier"), threads: threads, strictFP8: strictFP8)
         let blas = SystemBLAS(threads: context.pool.lanes, tier: KernelTier.available.last ?? .portable)
         let benchmark = GEMMBenchmark(context: context, blas: blas)
         var results: [GEMMBenchmark.Result] = []
         if !json {
-            print("\(context.pool.lanes) threads, kernels \(context.kernels.tier.rawValue); BLAS: \(describe(blas))")
+            print("\(context.pool.lanes) threads, kernels \(context.tier.rawValue); BLAS: \(describe(blas))")
             print(line(["shape", "pass", "format", "peak", "packed", "of peak", "linear", "quant", "/fp32", "/sgemm"]))
         }
         for shape in shapes {

@@ -34,7 +34,7 @@ struct SampleCommand: ParsableCommand {
     @Option(help: "Threads; 0: one per core.")
     var threads = 0
 
-    @Option(help: "Instruction set: auto, portable, avx2 or avx512.")
+    @Option(help: "Instruction set: auto, portable, avx2, avx512 or avx512fp16.")
     var kernels = "auto"
 
     func validate() throws {

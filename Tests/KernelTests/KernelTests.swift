@@ -53,7 +53,7 @@ struct TestNumbers {
 /// All NaN are one, everything else is compared bit by bit.
 func bits(_ values: [Float]) -> [UInt32] { values.map { $0.isNaN ? 0x7FC0_0000 : $0.bitPattern } }
 
-let allKernels: [any KernelTable] = KernelTier.available.compactMap { try? KernelTier.kernels($0) }
+let allKernels: [any KernelTable] = KernelTier.available.map(\.kernels)
 let counts = Array(0...70) + [127, 128, 255, 1000]
 
 /// Runs an operation on copies of the rows with every tier's kernels. All tiers must leave the same bits in all rows, return

@@ -12,6 +12,9 @@ bool processor_has_avx2(void);
 /// AVX-512 F, BW, DQ, VL and VNNI, usable in this process.
 bool processor_has_avx512(void);
 
+/// AVX-512 FP16 as well, usable in this process.
+bool processor_has_avx512fp16(void);
+
 /// Tells the core that the caller is spinning.
 static inline void processor_spin_hint(void) {
 #if defined(__x86_64__)

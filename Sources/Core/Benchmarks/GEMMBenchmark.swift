@@ -50,7 +50,8 @@ public struct GEMMBenchmark {
         public var format: BlockFormat
         public var tier: String
         public var threads: Int
-        /// What multiplies: for E2M1 the tier's instruction on bytes, for all others the FP32 multiply-add.
+        /// What multiplies: for E2M1 the tier's instruction on bytes, for FP8 the FP16 multiply-add where the tier has it, for
+        /// all others the FP32 multiply-add.
         public var instruction: String
         /// GFLOP/s of that instruction on registers, on all threads.
         public var peak: Double
@@ -147,14 +148,14 @@ public struct GEMMBenchmark {
             : MatrixView(b, rows: shape.k, columns: shape.n)
         let operands = Operands(viewA, viewB, format, context)
         let fp32 = Operands(viewA, viewB, .fp32, context)
-        let isInteger = operands.packedA.layout.isInteger
-        let rounds = probeRounds(isInteger)
+        let instruction = instruction(operands.packedA.layout)
+        let rounds = probeRounds(instruction)
         var results: [Round] = []
         let start = monotonicNanoseconds()
         repeat {
             results.append(
                 Round(
-                    peak: probe(rounds, isInteger),
+                    peak: probe(rounds, instruction),
                     packed: nanoseconds { multiply(operands, into: c, shape) },
                     linear: nanoseconds { linear(operands, pass, into: c, shape) },
                     quantizing: nanoseconds { quantize(operands, pass) },
@@ -166,9 +167,9 @@ public struct GEMMBenchmark {
                     }))
         } while Double(monotonicNanoseconds() - start) < seconds * 1e9 || results.count < 5
         return Result(
-            shape: shape.description, pass: pass, format: format, tier: context.kernels.tier.rawValue,
+            shape: shape.description, pass: pass, format: format, tier: context.tier.rawValue,
             threads: context.pool.lanes,
-            instruction: isInteger ? context.kernels.tier.integerInstruction : "FMA FP32",
+            instruction: instruction.name,
             peak: median(results.map(\.peak)), packed: median(results.map { shape.operations / $0.packed }),
             packedOfPeak: median(results.map { shape.operations / $0.packed / $0.peak }),
             linear: median(results.map { shape.operations / $0.linear }),
@@ -210,12 +211,29 @@ public struct GEMMBenchmark {
 
     // MARK: Peaks
 
+    private struct Instruction {
+        var name: String
+        /// Runs so many rounds on registers and returns the operations done.
+        var probe: (_ rounds: Int, _ seeds: WriteRow) -> Int
+    }
+
+    private func instruction(_ layout: PackedLayout) -> Instruction {
+        let kernels = context.kernels
+        if layout.isInteger {
+            return Instruction(name: context.tier.integerInstruction) { kernels.integerProbe(rounds: $0, seeds: $1) }
+        }
+        if layout.isHalf, let half = context.half {
+            return Instruction(name: "FMA FP16") { half.halfProbe(rounds: $0, seeds: $1) }
+        }
+        return Instruction(name: "FMA FP32") { kernels.multiplyAddProbe(rounds: $0, seeds: $1) }
+    }
+
     /// Rounds of the probe that last about a millisecond.
-    private func probeRounds(_ isInteger: Bool) -> Int {
+    private func probeRounds(_ instruction: Instruction) -> Int {
         var rounds = 1000
         while rounds < 1 << 30 {
             let start = monotonicNanoseconds()
-            _ = probe(rounds, isInteger)
+            _ = probe(rounds, instruction)
             if monotonicNanoseconds() - start > 1_000_000 { break }
             rounds *= 2
         }
@@ -223,7 +241,7 @@ public struct GEMMBenchmark {
     }
 
     /// GFLOP/s of independent products and sums on registers, on all lanes at once.
-    private func probe(_ rounds: Int, _ isInteger: Bool) -> Double {
+    private func probe(_ rounds: Int, _ instruction: Instruction) -> Double {
         let lanes = context.pool.lanes
         let operations = filled(lanes, seed: 4)
         let seeds = filled(lanes * 64, seed: 5)
@@ -231,14 +249,9 @@ public struct GEMMBenchmark {
             operations.deallocate()
             seeds.deallocate()
         }
-        let kernels = context.kernels
         let start = monotonicNanoseconds()
         context.pool.run(lanes) { index, _ in
-            let seeds = seeds + index * 64
-            operations[index] = Float(
-                isInteger
-                    ? kernels.integerProbe(rounds: rounds, seeds: seeds)
-                    : kernels.multiplyAddProbe(rounds: rounds, seeds: seeds))
+            operations[index] = Float(instruction.probe(rounds, seeds + index * 64))
         }
         let nanoseconds = Double(monotonicNanoseconds() - start)
         return (0..<lanes).reduce(0) { $0 + Double(operations[$1]) } / nanoseconds
@@ -264,7 +277,7 @@ extension KernelTier {
         switch self {
         case .portable: "16-bit multiply"
         case .avx2: "VPMADDUBSW"
-        case .avx512: "VPDPBUSD"
+        case .avx512, .avx512fp16: "VPDPBUSD"
         }
     }
 }

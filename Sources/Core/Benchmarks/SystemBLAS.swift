@@ -14,10 +14,11 @@ public final class SystemBLAS {
     public let name: String
     public let kernels: String?
 
-    private typealias Sgemm = @convention(c) (
-        Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>, Int32, UnsafePointer<Float>, Int32,
-        Float, UnsafeMutablePointer<Float>, Int32
-    ) -> Void
+    private typealias Sgemm =
+        @convention(c) (
+            Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>, Int32, UnsafePointer<Float>, Int32,
+            Float, UnsafeMutablePointer<Float>, Int32
+        ) -> Void
     private let function: Sgemm
 
     /// OpenBLAS, MKL or BLIS, the first that is found; nil if there is none.
@@ -31,7 +32,7 @@ public final class SystemBLAS {
     public init?(threads: Int, tier: KernelTier) {
         let coreType =
             switch tier {
-            case .avx512: "SKYLAKEX"
+            case .avx512, .avx512fp16: "SKYLAKEX"
             case .avx2: "HASWELL"
             case .portable: "NEHALEM"
             }

@@ -12,7 +12,11 @@ import Darwin
 ///
 /// To be used from one thread at a time.
 public final class ComputeContext {
+    /// The instruction set in use.
+    public let tier: KernelTier
     public let kernels: any KernelTable
+    /// nil: FP8 is multiplied in FP32.
+    let half: (any HalfKernelTable)?
     public let pool: WorkerPool
     private var left = PackingBuffer()
     private var right = PackingBuffer()
@@ -24,14 +28,18 @@ public final class ComputeContext {
     private let scratch: [QuantizerScratch]
 
     /// - Parameters:
-    ///   - tier: the instruction set to force; nil for the fastest that runs here. Does not change the bits.
+    ///   - tier: the instruction set to force; nil for the fastest that runs here. Does not change the bits of FP32, BF16
+    ///     and FP4 products.
+    ///   - strictFP8: FP8 is summed in FP32 also where the processor has FP16, and its bits depend on no tier either.
     ///   - threads: lanes that compute; 0 for one per online core. Does not change the bits.
     /// - Throws: `UserError` if this processor cannot run the tier, or if the system does not grant the threads.
-    public init(tier: KernelTier? = nil, threads: Int = 0) throws {
+    public init(tier: KernelTier? = nil, threads: Int = 0, strictFP8: Bool = false) throws {
         guard (0...1024).contains(threads) else {
             throw UserError("The number of threads is \(threads); expected 0 (one per core) to 1024.")
         }
-        kernels = try KernelTier.kernels(tier)
+        self.tier = try KernelTier.choose(tier)
+        kernels = self.tier.kernels
+        half = strictFP8 ? nil : self.tier.halfKernels
         pool = try WorkerPool(lanes: threads == 0 ? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) : threads)
         let memory = allocateForMatrices(byteCount: pool.lanes * QuantizerScratch.byteCount)
         scratchMemory = memory
@@ -47,9 +55,11 @@ public final class ComputeContext {
     ///
     /// Every element of C is one chain of fused multiply-adds that starts at zero, or at C when accumulating: over
     /// k = 0, 1, … K − 1, or, if both operands are E2M1, over chunks of K whose integer products are summed exactly
-    /// (`KernelTable.multiplyIntegers`). The same bits on every tier and for every number of threads. Every shape is served,
-    /// empty ones too; K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger than any
-    /// before.
+    /// (`KernelTable.multiplyIntegers`), or, on a processor that multiplies FP16 and if both operands are FP8 or one of
+    /// them and the other E2M1, over chunks that are summed in FP16 (`HalfKernelTable.multiplyHalves` bounds the
+    /// difference). But for FP16 the same bits on every tier, and the same for every number of threads. Every shape is
+    /// served, empty ones too; K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger
+    /// than any before.
     /// - Parameters:
     ///   - c: M rows of N floats.
     ///   - rowStride: floats from one row of C to the next.
@@ -153,7 +163,11 @@ public final class ComputeContext {
         }
         guard let health else { return }
         for index in 0..<pieces {
-            if index < firstPieces { health.pointee.a.add(partials[index]) } else { health.pointee.b.add(partials[index]) }
+            if index < firstPieces {
+                health.pointee.a.add(partials[index])
+            } else {
+                health.pointee.b.add(partials[index])
+            }
         }
     }
 
@@ -165,34 +179,41 @@ public final class ComputeContext {
         let n = b.layout.extent
         let depth = a.layout.depth
         precondition(depth == b.layout.depth, "both operands must be filled up to the same depth")
-        let isInteger = a.layout.isInteger
+        let isScaled = a.layout.isInteger || a.layout.isHalf
         let blocks = BlockGrid(
-            rows: m, columns: n, depth: isInteger ? depth / 4 : depth, tileRows: a.layout.panelWidth,
+            rows: m, columns: n, depth: a.layout.isInteger ? depth / 4 : depth, tileRows: a.layout.panelWidth,
             tileColumns: b.layout.panelWidth, lanes: pool.lanes)
         run(blocks.count, isSmall: m * n * depth < ComputeContext.smallProduct) { index, _ in
-            if isInteger {
-                multiplyIntegers(a, b, blocks[index], into: c, rowStride: rowStride, accumulate: accumulate)
+            if isScaled {
+                multiplyScaled(a, b, blocks[index], into: c, rowStride: rowStride, accumulate: accumulate)
             } else {
                 multiply(a, b, blocks[index], depth: depth, into: c, rowStride: rowStride, accumulate: accumulate)
             }
         }
     }
 
-    private func multiplyIntegers(
+    private func multiplyScaled(
         _ a: PackedMatrix, _ b: PackedMatrix, _ block: BlockGrid.Block, into c: WriteRow, rowStride: Int,
         accumulate: Bool
     ) {
         let (left, right) = (a.layout, b.layout)
         let panel = block.column / right.panelWidth
-        let panels = IntegerPanels(
+        let panels = ScaledPanels(
             left: UnsafePointer((a.storage + block.row * left.rowStride).assumingMemoryBound(to: UInt8.self)),
             leftStride: left.rowStride, leftScales: a.scales + block.row * left.chunks,
             right: b.storage + panel * right.codePanelStride, rightStride: right.codePanelStride,
             rightScales: b.scales + panel * right.chunks * right.panelWidth,
             corrections: b.corrections + panel * right.chunks * right.panelWidth, depth: left.depth, chunk: left.chunk)
-        kernels.multiplyIntegers(
-            panels, rows: block.rows, columns: block.columns, into: c + block.row * rowStride + block.column,
-            rowStride: rowStride, accumulate: accumulate)
+        let corner = c + block.row * rowStride + block.column
+        if let half, left.isHalf {
+            half.multiplyHalves(
+                panels, rows: block.rows, columns: block.columns, into: corner, rowStride: rowStride,
+                accumulate: accumulate)
+        } else {
+            kernels.multiplyIntegers(
+                panels, rows: block.rows, columns: block.columns, into: corner, rowStride: rowStride,
+                accumulate: accumulate)
+        }
     }
 
     /// Below these a parallel region costs more than it saves.
@@ -239,15 +260,22 @@ public final class ComputeContext {
         let isLeft = side == .left
         // Both operands have the depth that the larger transform needs.
         let padded = max(formats.a.paddedDepth(depth), formats.b.paddedDepth(depth))
-        if case .integer(let chunk) = formats.arithmetic {
-            return PackedLayout(
-                side: side, encoding: .integer(chunk: chunk), extent: extent, depth: padded,
-                panelWidth: isLeft ? kernels.integerTileRows : kernels.integerTileColumns,
-                depthBlock: kernels.depthBlock)
+        let encoding: PackedLayout.Encoding
+        let width: Int
+        switch formats.arithmetic(allowsHalf: half != nil) {
+        case .integer(let chunk):
+            encoding = .integer(chunk: chunk)
+            width = isLeft ? kernels.integerTileRows : kernels.integerTileColumns
+        case .half(let chunk):
+            encoding = .half(chunk: chunk)
+            width = (isLeft ? half?.tileRows : half?.tileColumns) ?? 0
+        case .float:
+            encoding = format.unscaled.map(PackedLayout.Encoding.unscaled) ?? .dequantized
+            width = isLeft ? kernels.tileRows : kernels.tileColumns
         }
         return PackedLayout(
-            side: side, encoding: format.unscaled.map(PackedLayout.Encoding.unscaled) ?? .dequantized, extent: extent,
-            depth: padded, panelWidth: isLeft ? kernels.tileRows : kernels.tileColumns, depthBlock: kernels.depthBlock)
+            side: side, encoding: encoding, extent: extent, depth: padded, panelWidth: width,
+            depthBlock: kernels.depthBlock)
     }
 
     /// Packs a left operand (rows × depth) into memory of the caller's, serially.

@@ -4,12 +4,31 @@ enum GEMMArithmetic: Hashable, Sendable {
     case float
     /// Both operands are E2M1: integers, exactly, and scales for each chunk of so many values of the reduction axis.
     case integer(chunk: Int)
+    /// Both operands have 8 bits or fewer, and the processor multiplies FP16: FP16 within a chunk of so many values, then
+    /// scales and FP32.
+    case half(chunk: Int)
 }
 
 extension GEMMFormats {
-    var arithmetic: GEMMArithmetic {
-        guard case .e2m1 = a.element, case .e2m1 = b.element else { return .float }
-        return .integer(chunk: min(a.chunk, b.chunk))
+    /// - Parameter allowsHalf: FP16 may be used for FP8.
+    func arithmetic(allowsHalf: Bool) -> GEMMArithmetic {
+        let chunk = min(a.chunk, b.chunk)
+        if case .e2m1 = a.element, case .e2m1 = b.element { return .integer(chunk: chunk) }
+        if allowsHalf, a.unscaled == nil, b.unscaled == nil { return .half(chunk: chunk) }
+        return .float
+    }
+}
+
+extension ElementFormat {
+    /// What values are multiplied by to be stored in FP16: then 128 products of the largest, at most 14² each, stay below
+    /// its largest number, 65504.
+    var halfFactor: Float {
+        switch self {
+        case .e4m3: 0x1p-5
+        case .e5m2: 0x1p-12
+        case .e2m1: 2
+        case .fp32, .bf16: 1
+        }
     }
 }
 

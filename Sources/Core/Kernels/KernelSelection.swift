@@ -5,6 +5,7 @@ import KernelsPortable
 #if arch(x86_64)
 import KernelsAVX2
 import KernelsAVX512
+import KernelsAVX512FP16
 #endif
 
 extension KernelTier {
@@ -13,6 +14,7 @@ extension KernelTier {
         var tiers = [KernelTier.portable]
         if processor_has_avx2() { tiers.append(.avx2) }
         if processor_has_avx512() { tiers.append(.avx512) }
+        if processor_has_avx512fp16() { tiers.append(.avx512fp16) }
         return tiers
     }()
 
@@ -29,22 +31,35 @@ extension KernelTier {
         return tier
     }
 
-    /// The kernels of a tier, or of the fastest one that runs here.
+    /// A tier, or the fastest one that runs here.
     /// - Throws: `UserError` if this processor cannot run the tier.
-    static func kernels(_ forced: KernelTier?) throws -> any KernelTable {
+    static func choose(_ forced: KernelTier?) throws -> KernelTier {
         let tier = forced ?? available[available.count - 1]
         guard available.contains(tier) else {
             let names = available.map(\.rawValue).joined(separator: ", ")
             throw UserError("The kernels \"\(tier.rawValue)\" do not run on this processor; it can run: \(names).")
         }
-        switch tier {
+        return tier
+    }
+
+    /// The kernels of a tier that this processor can run.
+    var kernels: any KernelTable {
+        switch self {
         #if arch(x86_64)
-        case .avx512: return KernelsAVX512.Kernels()
-        case .avx2: return KernelsAVX2.Kernels()
+        case .avx512, .avx512fp16: KernelsAVX512.Kernels()
+        case .avx2: KernelsAVX2.Kernels()
         #else
-        case .avx512, .avx2: fatalError("listed as available on another architecture")
+        case .avx512, .avx512fp16, .avx2: fatalError("listed as available on another architecture")
         #endif
-        case .portable: return KernelsPortable.Kernels()
+        case .portable: KernelsPortable.Kernels()
         }
+    }
+
+    /// The half-precision kernels of a tier that this processor can run; nil if it has none.
+    var halfKernels: (any HalfKernelTable)? {
+        #if arch(x86_64)
+        if self == .avx512fp16 { return KernelsAVX512FP16.HalfKernels() }
+        #endif
+        return nil
     }
 }

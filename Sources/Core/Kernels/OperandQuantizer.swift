@@ -6,7 +6,7 @@ import KernelInterface
 /// where it depends on a whole row, a square or the tensor: then `findMagnitudes` goes first. A tile of 16 rows × 128
 /// values stays in the first-level cache from loading to packing. The reference is `ReferenceQuantizer`, to the bit.
 struct OperandQuantizer {
-    /// A multiple of 16 and of every panel's width.
+    /// A multiple of 16 and of the width of every panel of floats.
     static let pieceRows = 96
     static let pieceStrips = pieceRows / QuantizerTile.rows
 
@@ -209,52 +209,80 @@ struct OperandQuantizer {
         let uniforms = settings.isStochastic ? UnsafePointer(scratch.uniforms) : nil
         let sums = scratch.sums + index
         let valid = view.columns - start
-        if case .dequantized = layout.encoding {
+        // NaN · 0 would make the sums NaN.
+        if !isFinite { scratch.hideScales() }
+        let scales = scratch.visibleScales(isFinite)
+        let isLeft = layout.side == .left
+        switch layout.encoding {
+        case .unscaled, .dequantized:
             let target = scratch.floats + index * 16
-            // NaN · 0 would make the sums NaN.
-            if !isFinite { scratch.hideScales() }
             kernels.encodeFloats(
-                scratch.tile, depth: length, valid: valid, scales: scratch.visibleScales(isFinite),
-                encodes: scratch.encodes, uniforms: uniforms, settings, into: target, targetStride: Self.pieceRows, sums: sums)
-            if !isFinite {
-                for k in 0..<length {
-                    for row in 0..<16 where scratch.scales[k / settings.blockLength * 16 + row].isNaN {
-                        target[k * Self.pieceRows + row] = .nan
-                    }
+                scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
+                settings, into: target, targetStride: Self.pieceRows, sums: sums)
+            if !isFinite { spreadNaN(target, length: length, scratch) }
+            return
+        case .integer:
+            kernels.encodeIntegers(
+                scratch.tile, depth: (length + 3) / 4 * 4, valid: valid, chunk: layout.chunk, scales: scales,
+                encodes: scratch.encodes, uniforms: uniforms, settings, bias: isLeft ? 12 : 0,
+                into: isLeft
+                    ? IntegerTarget(low: scratch.words, high: scratch.words + 32, stride: 64)
+                    : rightTarget(strip: strip, start: start),
+                totals: scratch.totals, sums: sums)
+            if isLeft {
+                writeRows(strip: strip, count: (length + 3) / 4, offset: start, scratch)
+            } else {
+                for chunk in 0..<(length + layout.chunk - 1) / layout.chunk {
+                    kernels.corrections(scratch.totals + chunk * 16)
                 }
             }
-            return
+            // Values are doubled.
+            writeScales(strip: strip, start: start, length: length, factor: 0.5, scratch)
+        case .half:
+            let factor = format.element.halfFactor
+            kernels.encodeHalves(
+                scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
+                settings, factor: factor, isDoubled: isLeft,
+                into: isLeft ? scratch.words : rightTarget(strip: strip, start: start).low,
+                stride: isLeft ? 64 : layout.panelWidth * 2, sums: sums)
+            if isLeft { writeRows(strip: strip, count: length, offset: 4 * start, scratch) }
+            writeScales(strip: strip, start: start, length: length, factor: 1 / factor, scratch)
         }
-        if !isFinite { scratch.hideScales() }
-        let isLeft = layout.side == .left
-        kernels.encodeIntegers(
-            scratch.tile, depth: (length + 3) / 4 * 4, valid: valid, chunk: layout.chunk,
-            scales: scratch.visibleScales(isFinite), encodes: scratch.encodes, uniforms: uniforms, settings, bias: isLeft ? 12 : 0,
-            into: isLeft
-                ? IntegerTarget(low: scratch.words, high: scratch.words + 32, stride: 64)
-                : rightTarget(strip: strip, start: start),
-            totals: scratch.totals, sums: sums)
+    }
+
+    /// Sets the floats of blocks that have NaN for their scale.
+    private func spreadNaN(_ target: WriteRow, length: Int, _ scratch: QuantizerScratch) {
+        for k in 0..<length {
+            for row in 0..<16 where scratch.scales[k / settings.blockLength * 16 + row].isNaN {
+                target[k * Self.pieceRows + row] = .nan
+            }
+        }
+    }
+
+    private func writeRows(strip: Int, count: Int, offset: Int, _ scratch: QuantizerScratch) {
+        kernels.writeRows(
+            UnsafePointer(scratch.words.assumingMemoryBound(to: UInt32.self)), count: count,
+            rows: min(16, paddedRows - strip * 16), into: packed.storage + strip * 16 * layout.rowStride + offset,
+            rowStride: layout.rowStride)
+    }
+
+    /// Scales, times a factor, and corrections, whose rows lie in one panel or several.
+    private func writeScales(strip: Int, start: Int, length: Int, factor: Float, _ scratch: QuantizerScratch) {
         let chunks = (length + layout.chunk - 1) / layout.chunk
-        if isLeft {
-            kernels.writeRows(
-                UnsafePointer(scratch.words.assumingMemoryBound(to: UInt32.self)), count: (length + 3) / 4,
-                rows: min(16, paddedRows - strip * 16),
-                into: packed.storage + strip * 16 * layout.rowStride + start, rowStride: layout.rowStride)
-        } else {
-            for chunk in 0..<chunks { kernels.corrections(scratch.totals + chunk * 16) }
-        }
-        // The strip's rows lie in one panel or several.
-        var row = 0
+        let hasCorrections = layout.isInteger && layout.side == .right
         let rows = min(16, paddedRows - strip * 16)
+        var row = 0
         while row < rows {
             let (panel, column) = (strip * 16 + row).quotientAndRemainder(dividingBy: layout.panelWidth)
             let count = min(rows - row, layout.panelWidth - column)
             var at = (panel * layout.chunks + start / layout.chunk) * layout.panelWidth + column
             for chunk in 0..<chunks {
                 let block = chunk * layout.chunk / settings.blockLength * 16 + row
-                for index in 0..<count { packed.scales[at + index] = scratch.scales[block + index] * 0.5 }
-                if !isLeft {
-                    for index in 0..<count { packed.corrections[at + index] = scratch.totals[chunk * 16 + row + index] }
+                for index in 0..<count { packed.scales[at + index] = scratch.scales[block + index] * factor }
+                if hasCorrections {
+                    for index in 0..<count {
+                        packed.corrections[at + index] = scratch.totals[chunk * 16 + row + index]
+                    }
                 }
                 at += layout.panelWidth
             }
@@ -266,7 +294,8 @@ struct OperandQuantizer {
         func address(_ row: Int) -> UnsafeMutableRawPointer? {
             let (panel, column) = row.quotientAndRemainder(dividingBy: layout.panelWidth)
             if panel >= layout.panels { return nil }
-            return packed.storage + panel * layout.codePanelStride + start * layout.panelWidth + column * 4
+            return packed.storage + panel * layout.codePanelStride + layout.panelBytes(start)
+                + column * (layout.isHalf ? 2 : 4)
         }
         return IntegerTarget(
             low: address(strip * 16) ?? packed.storage, high: address(strip * 16 + 8), stride: layout.panelWidth * 4)

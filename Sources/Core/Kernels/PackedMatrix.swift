@@ -6,7 +6,8 @@ import KernelInterface
 /// tile and as deep as the block; the last panel is filled up with zeros. So the panels that one block of C needs at a
 /// time follow one another: panels a power of two apart would crowd into the same sets of the cache.
 ///
-/// Integers: see `IntegerPanels`. Codes come first, then scales, then the corrections of a right operand.
+/// Integers and halves: see `ScaledPanels`. Codes come first, then scales, then the corrections of a right operand of
+/// integers.
 public struct PackedLayout: Hashable, Sendable {
     public enum Side: Hashable, Sendable { case left, right }
 
@@ -17,6 +18,8 @@ public struct PackedLayout: Hashable, Sendable {
         case dequantized
         /// Doubled E2M1 values, with scales for each chunk of so many values along the reduction axis.
         case integer(chunk: Int)
+        /// Values in FP16, with scales for each chunk of so many values along the reduction axis.
+        case half(chunk: Int)
     }
 
     public let side: Side
@@ -45,6 +48,7 @@ public struct PackedLayout: Hashable, Sendable {
     public var byteCount: Int {
         switch encoding {
         case .unscaled, .dequantized: panels * panelWidth * depth * 4
+        case .half: correctionOffset
         case .integer: correctionOffset + (side == .right ? scaleBytes : 0)
         }
     }
@@ -53,7 +57,7 @@ public struct PackedLayout: Hashable, Sendable {
     var roundsToBF16: Bool {
         switch encoding {
         case .unscaled(.bf16): true
-        case .unscaled(.fp32), .dequantized, .integer: false
+        case .unscaled(.fp32), .dequantized, .integer, .half: false
         }
     }
 
@@ -68,24 +72,35 @@ public struct PackedLayout: Hashable, Sendable {
     /// Floats before a panel of the block that begins at depth `start`.
     func offset(panel: Int, start: Int) -> Int { panels * panelWidth * start + panel * panelStride(start) }
 
-    // MARK: Integers
+    // MARK: Integers and halves
 
     var isInteger: Bool {
         if case .integer = encoding { true } else { false }
     }
 
+    var isHalf: Bool {
+        if case .half = encoding { true } else { false }
+    }
+
+    /// Values along the reduction axis that share a scale.
     var chunk: Int {
-        if case .integer(let chunk) = encoding { chunk } else { depth }
+        switch encoding {
+        case .integer(let chunk), .half(let chunk): chunk
+        case .unscaled, .dequantized: depth
+        }
     }
 
     var chunks: Int { (depth + chunk - 1) / chunk }
 
     /// Bytes from one row of a left operand to the next: an odd number of cache lines, so that the rows of a tile don't
     /// crowd into the same sets.
-    var rowStride: Int { ((depth + 63) / 64 | 1) * 64 }
+    var rowStride: Int { (((isHalf ? 4 * depth : depth) + 63) / 64 | 1) * 64 }
+
+    /// Bytes of a panel of a right operand before depth `start`, a multiple of 4 for integers.
+    func panelBytes(_ start: Int) -> Int { (isHalf ? 2 * start : (start + 3) / 4 * 4) * panelWidth }
 
     /// Bytes from one panel of a right operand to the next.
-    var codePanelStride: Int { (depth + 3) / 4 * 4 * panelWidth }
+    var codePanelStride: Int { panelBytes(depth) }
 
     private var codeBytes: Int {
         switch side {
@@ -115,9 +130,9 @@ public struct PackedMatrix {
         storage.assumingMemoryBound(to: Float.self) + layout.offset(panel: index, start: start)
     }
 
-    /// Scales of an operand of integers, [panel][chunk][panelWidth].
+    /// Scales of an operand of integers or halves, [panel][chunk][panelWidth].
     var scales: WriteRow { (storage + layout.scaleOffset).assumingMemoryBound(to: Float.self) }
-    /// Corrections of a right operand, [panel][chunk][panelWidth].
+    /// Corrections of a right operand of integers, [panel][chunk][panelWidth].
     var corrections: UnsafeMutablePointer<Int32> {
         (storage + layout.correctionOffset).assumingMemoryBound(to: Int32.self)
     }

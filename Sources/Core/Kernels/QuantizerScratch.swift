@@ -30,7 +30,7 @@ struct QuantizerScratch {
     let tile: WriteRow
     /// [128][16]
     let uniforms: WriteRow
-    /// [32][16] words of four values.
+    /// [128][16] words: of four values, or one value in FP16, twice.
     let words: UnsafeMutableRawPointer
     /// [8][16]
     let scales: WriteRow
@@ -47,7 +47,7 @@ struct QuantizerScratch {
     private static let blockBytes = 8 * 16 * 4
     private static let sumBytes = OperandQuantizer.pieceStrips * MemoryLayout<QuantizationSums>.stride
     static let byteCount =
-        2 * tileBytes + tileBytes / 4 + 5 * blockBytes + sumBytes + QuantizerTile.depth * OperandQuantizer.pieceRows * 4
+        3 * tileBytes + 5 * blockBytes + sumBytes + QuantizerTile.depth * OperandQuantizer.pieceRows * 4
 
     /// - Parameter memory: `byteCount` bytes, aligned to 64.
     init(in memory: UnsafeMutableRawPointer) {
@@ -58,7 +58,7 @@ struct QuantizerScratch {
         }
         tile = take(Self.tileBytes).assumingMemoryBound(to: Float.self)
         uniforms = take(Self.tileBytes).assumingMemoryBound(to: Float.self)
-        words = take(Self.tileBytes / 4)
+        words = take(Self.tileBytes)
         scales = take(Self.blockBytes).assumingMemoryBound(to: Float.self)
         encodes = take(Self.blockBytes).assumingMemoryBound(to: Float.self)
         finiteScales = take(Self.blockBytes).assumingMemoryBound(to: Float.self)

@@ -29,9 +29,9 @@ struct FeedForward {
     /// The output of down without its bias, [tokens, width].
     func forward(
         _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ saved: Saved, tokens: Int,
-        _ compute: ComputeContext
+        _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
-        up.forward(x, into: saved.projected, rows: tokens, compute)
+        up.forward(x, into: saved.projected, rows: tokens, pass, compute)
         let kernels = compute.kernels
         compute.pool.run(RowBlocks.count(tokens)) { block, _ in
             for row in RowBlocks.rows(of: block, in: tokens) {
@@ -44,16 +44,16 @@ struct FeedForward {
                 }
             }
         }
-        down.forward(saved.activated, into: y, rows: tokens, compute)
+        down.forward(saved.activated, into: y, rows: tokens, pass, compute)
     }
 
     /// The gradient of the input in `dx`; those of the parameters are added to theirs, except down's bias.
     func backward(
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, _ saved: Saved,
         activatedGradient: UnsafeMutablePointer<Float>, projectedGradient: UnsafeMutablePointer<Float>, tokens: Int,
-        sums: ColumnSums, _ compute: ComputeContext
+        sums: ColumnSums, _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
-        down.backward(dy, x: saved.activated, into: activatedGradient, rows: tokens, compute)
+        down.backward(dy, x: saved.activated, into: activatedGradient, rows: tokens, pass, compute)
         let kernels = compute.kernels
         let blocks = RowBlocks.count(tokens)
         compute.pool.run(blocks) { block, _ in
@@ -74,7 +74,7 @@ struct FeedForward {
             }
         }
         if let gradient = up.biasGradient { sums.add(blocks: blocks, count: up.outputs, to: gradient, compute) }
-        up.backward(projectedGradient, x: x, into: dx, rows: tokens, compute)
+        up.backward(projectedGradient, x: x, into: dx, rows: tokens, pass, compute)
     }
 }
 

@@ -1,13 +1,15 @@
 /// Linears that share their input and lie side by side in the parameter buffer (q, k and v; up and gate), each
 /// addressable for precision. `Y = X·Wᵀ + b`, X[tokens, inputs], Y[tokens, outputs].
 ///
-/// Neighbours with the same formats run as one GEMM.
+/// Neighbours with the same formats run as one GEMM where that changes no bit.
 struct LinearGroup {
     struct Part {
         let path: ModulePath
         let outputs: Int
         /// Where the part begins in a row of Y, and in the weight's rows.
         let start: Int
+        /// Of the weight among the parameters: tells the linears' random numbers apart.
+        let tensor: Int
     }
 
     /// Neighbouring parts with the same formats.
@@ -15,6 +17,7 @@ struct LinearGroup {
         var start: Int
         var outputs: Int
         var formats: LinearFormats
+        var tensor: Int
     }
 
     let parts: [Part]
@@ -32,7 +35,9 @@ struct LinearGroup {
         var start = 0
         parts = zip(paths, weights).map { path, tensor in
             defer { start += tensor.shape[0] }
-            return Part(path: path, outputs: tensor.shape[0], start: start)
+            return Part(
+                path: path, outputs: tensor.shape[0], start: start,
+                tensor: parameters.layout.tensors.firstIndex(of: tensor) ?? 0)
         }
         outputs = start
         inputs = weights[0].shape[1]
@@ -52,40 +57,76 @@ struct LinearGroup {
         runs.removeAll(keepingCapacity: true)
         for part in parts {
             let formats = plan[part.path]
-            if let last = runs.last, last.formats == formats {
+            if let last = runs.last, last.formats == formats, formats.canJoin(last.outputs, part.outputs) {
                 runs[runs.count - 1].outputs += part.outputs
             } else {
-                runs.append(Run(start: part.start, outputs: part.outputs, formats: formats))
+                runs.append(Run(start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor))
             }
         }
     }
 
     /// fprop without the bias: `y = x·Wᵀ`.
-    func forward(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, _ compute: ComputeContext) {
+    func forward(
+        _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, _ pass: QuantizationPassKey,
+        _ compute: ComputeContext
+    ) {
         for index in runs.indices {
             let run = runs[index]
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y + run.start, rowStride: outputs,
-                accumulate: false, formats: run.formats.fprop)
+                accumulate: false, formats: run.formats.fprop, random: pass.random(run.tensor, 0))
         }
     }
 
     /// dgrad `dx (+)= dy·W` and wgrad `dW += dyᵀ·x`; the bias' gradient is the caller's.
     func backward(
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int,
-        _ compute: ComputeContext
+        _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
         for index in runs.indices {
             let run = runs[index]
             let e = MatrixView(
                 dy + run.start, rows: rows, columns: run.outputs, rowStride: outputs)
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
-            compute.gemm(e, w, into: dx, rowStride: inputs, accumulate: index > 0, formats: run.formats.dgrad)
+            compute.gemm(
+                e, w, into: dx, rowStride: inputs, accumulate: index > 0, formats: run.formats.dgrad,
+                random: pass.random(run.tensor, 1))
             compute.gemm(
                 e.transposed, MatrixView(x, rows: rows, columns: inputs),
                 into: weightGradient + run.start * inputs, rowStride: inputs, accumulate: true,
-                formats: run.formats.wgrad)
+                formats: run.formats.wgrad, random: pass.random(run.tensor, 2))
+        }
+    }
+}
+
+/// Keys what is random in the quantization of one pass over the model.
+struct QuantizationPassKey {
+    let seed: UInt64
+    /// Counts the forward and backward passes of a run.
+    let pass: UInt64
+
+    /// - Parameters:
+    ///   - tensor: the weight's index among the parameters.
+    ///   - gemm: 0 fprop, 1 dgrad, 2 wgrad.
+    func random(_ tensor: Int, _ gemm: Int) -> GEMMRandom {
+        let operation = UInt32(tensor * 3 + gemm)
+        return GEMMRandom(
+            a: QuantizationRandom(seed: seed, step: pass, operandID: 2 * operation, operationID: operation),
+            b: QuantizationRandom(seed: seed, step: pass, operandID: 2 * operation + 1, operationID: operation))
+    }
+}
+
+extension LinearFormats {
+    /// Two linears that share their input give the same bits as one: every scale belongs to a part of a single row or column
+    /// of a weight, no block of dgrad reaches across the border, and no random number depends on the place.
+    fileprivate func canJoin(_ first: Int, _ second: Int) -> Bool {
+        let formats = [fprop.a, fprop.b, dgrad.a, dgrad.b, wgrad.a, wgrad.b]
+        return formats.allSatisfy { format in
+            guard format.unscaled == nil else { return true }
+            guard format.scale != .e4m3, format.rounding == .nearest, format.hadamard == nil else { return false }
+            if case .vector = format.block { return first % 128 == 0 && second % 128 == 0 }
+            return false
         }
     }
 }

@@ -9,6 +9,8 @@ final class Transformer {
     let parameters: Parameters
     let compute: ComputeContext
     private(set) var plan: PrecisionPlan
+    /// Keys what is random in the quantization of the next pass; to be set before each.
+    var pass = QuantizationPassKey(seed: 0, pass: 0)
 
     private let arena: Arena
     private let places: Places
@@ -140,17 +142,17 @@ final class Transformer {
         let count = sequences * length
         let layer = layers[index]
         let saved = places.saved[index]
-        layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, compute)
+        layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, pass, compute)
         finishQKV(layer.qkv, saved.qkv, count: count, length: length)
         places.attention.forward(
             saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
             format: plan.attentionCore, compute)
-        layer.output.forward(saved.attended, into: places.branch, rows: count, compute)
+        layer.output.forward(saved.attended, into: places.branch, rows: count, pass, compute)
         addBranch(
             to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
             saved.feedForwardInput, saved.feedForwardStatistics, count: count)
         layer.feedForward.forward(
-            saved.feedForwardInput, into: places.branch, saved.feedForward, tokens: count, compute)
+            saved.feedForwardInput, into: places.branch, saved.feedForward, tokens: count, pass, compute)
         let bias = layer.feedForward.down.bias
         if index + 1 < layers.count {
             let next = places.saved[index + 1]
@@ -212,7 +214,7 @@ final class Transformer {
         _ tokens: UnsafePointer<Int32>, sequences: Int, length: Int, into logits: UnsafeMutablePointer<Float>
     ) {
         forward(tokens, sequences: sequences, length: length)
-        head.forward(places.normalized, into: logits, rows: sequences * length, compute)
+        head.forward(places.normalized, into: logits, rows: sequences * length, pass, compute)
     }
 
     /// Head, loss and, with a scale, their backward, some rows at a time: the gradient of the normalized stream is left
@@ -230,7 +232,7 @@ final class Transformer {
     private func headPass(_ targets: UnsafePointer<Int32>, start: Int, rows: Int, gradientScale: Float?) {
         let kernels = compute.kernels
         let x = places.normalized + start * model.width
-        head.forward(x, into: places.logits, rows: rows, compute)
+        head.forward(x, into: places.logits, rows: rows, pass, compute)
         compute.pool.run(RowBlocks.count(rows)) { block, _ in
             for row in RowBlocks.rows(of: block, in: rows) {
                 let line = places.logits + row * vocabularySize
@@ -246,7 +248,7 @@ final class Transformer {
         }
         if gradientScale != nil {
             head.backward(
-                places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, compute)
+                places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, pass, compute)
         }
     }
 
@@ -292,19 +294,19 @@ final class Transformer {
         layer.feedForward.backward(
             residual, x: saved.feedForwardInput, into: places.branchGradient, saved.feedForward,
             activatedGradient: places.activatedGradient, projectedGradient: places.projectedGradient, tokens: count,
-            sums: places.sums, compute)
+            sums: places.sums, pass, compute)
         layer.feedForwardNorm.backward(
             places.branchGradient, x: saved.middle, addingTo: residual, rows: count, saved.feedForwardStatistics,
             sums: places.sums, compute)
 
         if let gradient = layer.output.biasGradient { addColumns(of: residual, to: gradient, rows: count) }
-        layer.output.backward(residual, x: saved.attended, into: places.branchGradient, rows: count, compute)
+        layer.output.backward(residual, x: saved.attended, into: places.branchGradient, rows: count, pass, compute)
         places.attention.backward(
             saved.qkv, output: saved.attended, logSums: saved.logSums, outputGradient: places.branchGradient,
             into: places.qkvGradient, sequences: sequences, length: length, format: plan.attentionCore, compute)
         finishQKVGradient(layer.qkv, count: count, length: length)
         layer.qkv.backward(
-            places.qkvGradient, x: saved.attentionInput, into: places.branchGradient, rows: count, compute)
+            places.qkvGradient, x: saved.attentionInput, into: places.branchGradient, rows: count, pass, compute)
         layer.attentionNorm.backward(
             places.branchGradient, x: saved.input, addingTo: residual, rows: count, saved.attentionStatistics,
             sums: places.sums, compute)

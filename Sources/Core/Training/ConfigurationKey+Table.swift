@@ -1,3 +1,5 @@
+import KernelInterface
+
 extension ConfigurationKey {
     private static let many = 1_000_000_000
 
@@ -12,8 +14,9 @@ extension ConfigurationKey {
             "run.threads", \.run.threads, 0...1024,
             "Threads that compute; 0: one per online core. Does not change the result."),
         .string(
-            "run.kernels", \.run.kernels, choices: ["auto", "portable", "avx2", "avx512"],
-            "Instruction set of the kernels. Does not change the result."),
+            "run.kernels", \.run.kernels, choices: ["auto"] + KernelTier.allCases.map(\.rawValue),
+            "Instruction set of the kernels. Does not change the result, but for FP8 with avx512fp16: see training.strict_fp8."
+        ),
         .integer("run.log_every", \.run.logEvery, 1...many, "Steps between two lines of the batch log."),
         .string("run.save", \.run.save, "Where the model is saved at the end (safetensors); empty: nowhere."),
     ]
@@ -59,7 +62,12 @@ extension ConfigurationKey {
         .integer("training.batch", \.training.batch, 1...1_000_000, "Sequences in a micro-batch."),
         .integer(
             "training.accumulation", \.training.accumulation, 1...1_000_000, "Micro-batches in an optimizer step."),
-        .format("training.format", \.training.format, "Operands of all GEMMs; fp32 is for checking numerics."),
+        .format(
+            "training.format", \.training.format,
+            "Operands of the GEMMs of the layers' linears; the rest stays BF16. fp32 is for checking numerics."),
+        .boolean(
+            "training.strict_fp8", \.training.strictFP8,
+            "Sum FP8 in FP32 where the processor has FP16 too: slower, and the same on every machine."),
     ]
 
     private static let optimizer: [ConfigurationKey] = [

@@ -7,7 +7,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var steps = 5000
         /// Lanes that compute; 0 means one per online core. Does not change the bits.
         public var threads = 0
-        /// "auto", or the instruction set to force: "portable", "avx2" or "avx512". Does not change the bits.
+        /// "auto", or the instruction set to force: a `KernelTier`. Changes the bits of FP8 alone, where there is FP16.
         public var kernels = "auto"
         /// Steps between two lines of the batch log.
         public var logEvery = 50
@@ -42,6 +42,8 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var accumulation = 1
         /// Operands of the GEMMs of the layers' linears.
         public var format = BlockFormat.bf16
+        /// FP8 products are summed in FP32 even where the processor has FP16.
+        public var strictFP8 = false
     }
 
     public struct Optimizer: Codable, Sendable, Hashable {

@@ -40,7 +40,8 @@ final class Trainer {
         sampler = BatchSampler(
             corpus: corpus, seed: configuration.run.seed, batch: configuration.training.batch, context: model.context)
         compute = try ComputeContext(
-            tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads)
+            tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads,
+            strictFP8: configuration.training.strictFP8)
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
             plan: PrecisionPlan(uniform: configuration.training.format), compute: compute)
@@ -86,6 +87,8 @@ final class Trainer {
         for microBatch in 0..<accumulation {
             try sampler.fill(
                 step: step, microBatch: microBatch, tokens: batch.places.tokens, targets: batch.places.targets)
+            transformer.pass = QuantizationPassKey(
+                seed: configuration.run.seed, pass: UInt64(step * accumulation + microBatch))
             loss += transformer.accumulateGradients(
                 batch.places.tokens, targets: batch.places.targets, sequences: sequences, length: length,
                 gradientScale: scale)
@@ -111,6 +114,8 @@ final class Trainer {
             if isCancelled() { return nil }
             try sampler.fillValidation(
                 batch: index, tokens: batch.places.tokens, targets: batch.places.targets)
+            // Beyond every training pass.
+            transformer.pass = QuantizationPassKey(seed: configuration.run.seed, pass: UInt64(index) | 1 << 63)
             loss += transformer.loss(
                 batch.places.tokens, targets: batch.places.targets, sequences: configuration.training.batch,
                 length: configuration.model.context)

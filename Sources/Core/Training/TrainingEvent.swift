@@ -32,7 +32,7 @@ public struct RunDescription: Codable, Sendable, Hashable {
     public var tokensPerStep: Int
     public var seed: UInt64
     public var threads: Int
-    /// The instruction set in use: "avx512", "avx2" or "portable".
+    /// The instruction set in use: a `KernelTier`.
     public var kernels: String
     /// The format of the GEMM operands.
     public var format: BlockFormat

@@ -1,11 +1,16 @@
-/// Two packed operands of doubled E2M1 values, from some row and some panel on.
+/// Two packed operands with scales, from some row and some panel on.
 ///
-/// The left operand keeps its rows: a value is stored as an unsigned byte with a bias of 12, and rows are padded to whole
-/// register tiles. The right one is cut into panels of `tileColumns` columns, in which four neighbours along the reduction
-/// axis share 32 bits: byte k of column j lies at [k / 4][j][k % 4]. Scales go with chunks of the reduction axis, and
-/// what the bias adds to a column's sum is taken away by its correction.
+/// The left operand keeps its rows, which are padded to whole register tiles; the right one is cut into panels of
+/// `tileColumns` columns. Scales go with chunks of the reduction axis.
+///
+/// Integers are doubled E2M1 values. On the left a value is an unsigned byte with a bias of 12; on the right four
+/// neighbours along the reduction axis share 32 bits: byte k of column j lies at [k / 4][j][k % 4]. What the bias adds to a
+/// column's sum is taken away by its correction.
+///
+/// Halves are values in FP16. On the left each is stored twice, in 32 bits; on the right value k of column j lies at
+/// [k][j].
 @frozen
-public struct IntegerPanels {
+public struct ScaledPanels {
     public var left: UnsafePointer<UInt8>
     /// Bytes from one row to the next.
     public var leftStride: Int
@@ -16,10 +21,10 @@ public struct IntegerPanels {
     public var rightStride: Int
     /// [panel][chunk][tileColumns]
     public var rightScales: ReadRow
-    /// [panel][chunk][tileColumns], as the tier's tile wants them.
+    /// [panel][chunk][tileColumns], as the tier's tile wants them; for integers.
     public var corrections: UnsafePointer<Int32>
     public var depth: Int
-    /// Values of the reduction axis that share a pair of scales; a multiple of 4.
+    /// Values of the reduction axis that share a pair of scales: 16, 32, 64 or 128.
     public var chunk: Int
 
     public init(
@@ -54,13 +59,13 @@ public struct IntegerPanels {
     }
 }
 
-/// The loops around a register tile: see `KernelTable.multiplyIntegers`.
+/// The loops around a register tile of integers or halves: see `KernelTable.multiplyIntegers`.
 /// - Parameter tile: C[tileRows, tileColumns] (+)= the first rows times the first panel.
 @inlinable @inline(always)
-public func multiplyIntegersBody(
-    _ panels: IntegerPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool,
+public func multiplyScaledBody(
+    _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool,
     tileRows: Int, tileColumns: Int,
-    tile: (_ panels: IntegerPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) -> Void
+    tile: (_ panels: ScaledPanels, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool) -> Void
 ) {
     var tileMemory = TileMemory()
     withUnsafeMutableBytes(of: &tileMemory) { memory in
