@@ -91,7 +91,8 @@ import Testing
     }
 
     @Test func threadsAndReadersDoNotChangeTheBits() async throws {
-        for format in [BlockFormat.fp32, .bf16] {
+        for text in ["fp32", "bf16", "fp8", "nvfp4+sr+prescale=16/17", "mxfp4+hadamard=32:random"] {
+            let format = try BlockFormat(parsing: text)
             let single = try await Self.record(Self.configuration { $0.training.format = format })
             for threads in [2, 3, 4] {
                 let record = try await Self.record(
@@ -109,10 +110,22 @@ import Testing
     }
 
     @Test func instructionSetsDoNotChangeTheBits() async throws {
-        let best = try await Self.record(Self.configuration())
-        for tier in KernelTier.available where tier != .portable {
-            let record = try await Self.record(Self.configuration { $0.run.kernels = tier.rawValue })
-            #expect(record.losses == best.losses, "\(tier)")
+        for text in ["bf16", "fp8", "fp4", "nvfp4+sr"] {
+            let format = try BlockFormat(parsing: text)
+            let best = try await Self.record(
+                Self.configuration {
+                    $0.training.format = format
+                    $0.training.strictFP8 = true
+                })
+            for tier in KernelTier.available where tier != .portable {
+                let record = try await Self.record(
+                    Self.configuration {
+                        $0.run.kernels = tier.rawValue
+                        $0.training.format = format
+                        $0.training.strictFP8 = true
+                    })
+                #expect(record.losses == best.losses, "\(tier), \(format)")
+            }
         }
         // Without fused multiply-add in hardware every operation is a library call: three steps are enough.
         let portable = try await Self.record(

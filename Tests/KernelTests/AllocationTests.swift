@@ -37,7 +37,9 @@ struct AllocationTests {
         #expect(last[1] == first[1])
     }
 
-    @Test func aProductAllocatesNothingOnceItHasItsMemory() throws {
+    @Test(arguments: ["bf16", "fp4", "nvfp4+sr", "mxfp4+hadamard=32", "fp8-2d"])
+    func aProductAllocatesNothingOnceItHasItsMemory(format: String) throws {
+        let formats = GEMMFormats(try BlockFormat(parsing: format))
         let context = try ComputeContext(threads: 2)
         let memory = UnsafeMutablePointer<Float>.allocate(capacity: 3 * 150 * 150)
         memory.initialize(repeating: 0.5, count: 3 * 150 * 150)
@@ -45,7 +47,7 @@ struct AllocationTests {
         let a = MatrixView(memory, rows: 150, columns: 150)
         let b = MatrixView(memory + 150 * 150, rows: 150, columns: 150).transposed
         let multiply = {
-            context.gemm(a, b, into: memory + 2 * 150 * 150, rowStride: 150, formats: GEMMFormats(.bf16))
+            context.gemm(a, b, into: memory + 2 * 150 * 150, rowStride: 150, formats: formats)
         }
         multiply()
         let before = allocation_count()
