@@ -96,7 +96,8 @@ import Testing
                   run.threads                      Threads that compute; 0: one per online
                                                    core. Does not change the result.
                   run.kernels                      Instruction set of the kernels. Does not
-                                                   change the result.
+                                                   change the result, but for FP8 with
+                                                   avx512fp16: see training.strict_fp8.
                   run.log_every                    Steps between two lines of the batch log.
                   run.save                         Where the model is saved at the end
                                                    (safetensors); empty: nowhere.
@@ -134,8 +135,11 @@ import Testing
                                                    mean square (RMSNorm).
                   training.batch                   Sequences in a micro-batch.
                   training.accumulation            Micro-batches in an optimizer step.
-                  training.format                  Operands of all GEMMs; fp32 is for checking
-                                                   numerics.
+                  training.format                  Operands of the GEMMs of the layers'
+                                                   linears; the rest stays BF16. fp32 is for
+                                                   checking numerics.
+                  training.strict_fp8              Sum FP8 in FP32 where the processor has FP16
+                                                   too: slower, and the same on every machine.
                   optimizer.learning_rate          Peak learning rate of AdamW.
                   optimizer.minimum_learning_rate  Learning rate at the last step.
                   optimizer.warmup                 Steps in which the learning rate rises
