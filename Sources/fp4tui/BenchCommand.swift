@@ -18,7 +18,7 @@ struct BenchGEMMCommand: ParsableCommand {
             "packed" has both operands ready in the kernel's own layout, "of peak" is its share of the peak. "linear" is \
             the product as a training step does it: activations and gradients are quantized and packed inside, weights \
             were before; "quant" is the share of its time that this takes, and the last columns say how many times as \
-            fast it is as the same product in FP32, and as the sgemm of OpenBLAS, MKL or BLIS if one is installed.
+            fast it is as the same product in FP32, and as the sgemm of OpenBLAS, MKL or BLIS, the fastest of those installed.
 
             All of these take turns for as long as --seconds says, and each figure is a median.
             """)
@@ -68,7 +68,8 @@ struct BenchGEMMCommand: ParsableCommand {
         }
         let context = try ComputeContext(
             tier: KernelTier.named(tier, flag: "--tier"), threads: threads, strictFP8: strictFP8)
-        let blas = SystemBLAS(threads: context.pool.lanes, tier: KernelTier.available.last ?? .portable)
+        let blas = SystemBLAS.installed(
+            threads: context.pool.lanes, tier: KernelTier.available.last ?? .portable)
         let benchmark = GEMMBenchmark(context: context, blas: blas)
         var results: [GEMMBenchmark.Result] = []
         if !json {
@@ -98,13 +99,15 @@ struct BenchGEMMCommand: ParsableCommand {
             var library: String
             var kernels: String?
         }
-        var blas: BLAS?
+        var blas: [BLAS]
         var results: [GEMMBenchmark.Result]
     }
 
-    private func describe(_ blas: SystemBLAS?) -> String {
-        guard let blas else { return "none found (libopenblas0-pthread has one)" }
-        return blas.kernels.map { "\(blas.name), kernels \($0)" } ?? blas.name
+    private func describe(_ blas: [SystemBLAS]) -> String {
+        if blas.isEmpty { return "none found (Debian: libopenblas0-pthread)" }
+        return blas.map { library in
+            library.kernels.map { "\(library.name) with kernels for \($0)" } ?? library.name
+        }.joined(separator: ", ")
     }
 
     private func cells(_ result: GEMMBenchmark.Result) -> [String] {

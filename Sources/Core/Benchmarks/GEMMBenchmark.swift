@@ -19,13 +19,19 @@ public struct GEMMBenchmark {
         }
 
         /// - Parameter text: for example "1024x768x256".
-        /// - Throws: `UserError` if it isn't three positive numbers of a reasonable product.
+        /// - Throws: `UserError` if it isn't three positive numbers, or the matrices would be too large.
         public init(_ text: String) throws {
             let parts = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
             guard parts.count == 3, let m = parts[0], let n = parts[1], let k = parts[2],
                 [m, n, k].allSatisfy({ (1...65536).contains($0) })
             else {
                 throw UserError("--shape is \"\(text)\"; expected MxNxK with each from 1 to 65536, as in 1024x768x256.")
+            }
+            let values = m * n + m * k + k * n
+            guard values <= 512_000_000 else {
+                throw UserError(
+                    "--shape is \"\(text)\"; its matrices would have \(values / 1_000_000) million values; expected at "
+                        + "most 512 million.")
             }
             self.init(m: m, n: n, k: k)
         }
@@ -65,14 +71,15 @@ public struct GEMMBenchmark {
         public var quantizeShare: Double
         /// How many times as fast as the same GEMM in FP32.
         public var speedupOverFP32: Double
-        /// How many times as fast as the BLAS library's sgemm; nil without one.
+        /// How many times as fast as the fastest BLAS library's sgemm; nil without one.
         public var speedupOverSgemm: Double?
     }
 
     public let context: ComputeContext
-    public let blas: SystemBLAS?
+    public let blas: [SystemBLAS]
 
-    public init(context: ComputeContext, blas: SystemBLAS?) {
+    /// - Parameter blas: libraries to compare with.
+    public init(context: ComputeContext, blas: [SystemBLAS]) {
         self.context = context
         self.blas = blas
     }
@@ -160,11 +167,9 @@ public struct GEMMBenchmark {
                     linear: nanoseconds { linear(operands, pass, into: c, shape) },
                     quantizing: nanoseconds { quantize(operands, pass) },
                     fp32: nanoseconds { linear(fp32, pass, into: c, shape) },
-                    sgemm: blas.map { blas in
-                        nanoseconds {
-                            blas.sgemm(viewA, viewB, into: c, rowStride: shape.n)
-                        }
-                    }))
+                    sgemm: blas.map { library in
+                        nanoseconds { library.sgemm(viewA, viewB, into: c, rowStride: shape.n) }
+                    }.min()))
         } while Double(monotonicNanoseconds() - start) < seconds * 1e9 || results.count < 5
         return Result(
             shape: shape.description, pass: pass, format: format, tier: context.tier.rawValue,
@@ -175,7 +180,7 @@ public struct GEMMBenchmark {
             linear: median(results.map { shape.operations / $0.linear }),
             quantizeShare: median(results.map { $0.quantizing / $0.linear }),
             speedupOverFP32: median(results.map { $0.fp32 / $0.linear }),
-            speedupOverSgemm: blas == nil ? nil : median(results.map { ($0.sgemm ?? .nan) / $0.linear }))
+            speedupOverSgemm: blas.isEmpty ? nil : median(results.map { ($0.sgemm ?? .nan) / $0.linear }))
     }
 
     private func multiply(_ operands: Operands, into c: WriteRow, _ shape: Shape) {

@@ -21,15 +21,14 @@ public final class SystemBLAS {
         ) -> Void
     private let function: Sgemm
 
-    /// OpenBLAS, MKL or BLIS, the first that is found; nil if there is none.
+    /// OpenBLAS, MKL and BLIS, as far as they are installed.
     ///
     /// OpenBLAS as Debian builds it knows no processor newer than itself and falls back to its oldest kernels there: unless
-    /// OPENBLAS_CORETYPE is set, it is told to take the ones for the widest instruction set. Its pools of threads spin for
-    /// a while after a call; with threads that wait for turns this costs neither side.
+    /// OPENBLAS_CORETYPE is set, it is told to take the ones for the widest instruction set.
     /// - Parameters:
-    ///   - threads: threads that it may use.
+    ///   - threads: threads that each may use.
     ///   - tier: the fastest that this processor can run.
-    public init?(threads: Int, tier: KernelTier) {
+    public static func installed(threads: Int, tier: KernelTier) -> [SystemBLAS] {
         let coreType =
             switch tier {
             case .avx512, .avx512fp16: "SKYLAKEX"
@@ -37,30 +36,32 @@ public final class SystemBLAS {
             case .portable: "NEHALEM"
             }
         setenv("OPENBLAS_CORETYPE", coreType, 0)
-        let names = [
-            "libopenblas.so.0", "libopenblas.so", "libmkl_rt.so.2", "libmkl_rt.so", "libblis.so.4", "libblis.so",
-            "libopenblas.dylib",
+        let files = [
+            ["libopenblas.so.0", "libopenblas.so", "libopenblas.dylib"], ["libmkl_rt.so.2", "libmkl_rt.so"],
+            ["libblis.so.4", "libblis.so"],
         ]
-        for name in names {
-            guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else { continue }
-            guard let symbol = dlsym(library, "cblas_sgemm") else {
-                dlclose(library)
-                continue
-            }
-            self.name = name
-            function = unsafeBitCast(symbol, to: Sgemm.self)
-            typealias SetThreads = @convention(c) (Int32) -> Void
-            for setter in ["openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"] {
-                guard let symbol = dlsym(library, setter) else { continue }
-                unsafeBitCast(symbol, to: SetThreads.self)(Int32(threads))
-            }
-            typealias CoreName = @convention(c) () -> UnsafePointer<CChar>?
-            kernels = dlsym(library, "openblas_get_corename").flatMap { symbol in
-                unsafeBitCast(symbol, to: CoreName.self)().map { String(cString: $0) }
-            }
-            return
+        return files.compactMap { names in
+            names.lazy.compactMap { SystemBLAS(file: $0, threads: threads) }.first
         }
-        return nil
+    }
+
+    private init?(file: String, threads: Int) {
+        guard let library = dlopen(file, RTLD_NOW | RTLD_LOCAL) else { return nil }
+        guard let symbol = dlsym(library, "cblas_sgemm") else {
+            dlclose(library)
+            return nil
+        }
+        name = file
+        function = unsafeBitCast(symbol, to: Sgemm.self)
+        typealias SetThreads = @convention(c) (Int32) -> Void
+        for setter in ["openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"] {
+            guard let symbol = dlsym(library, setter) else { continue }
+            unsafeBitCast(symbol, to: SetThreads.self)(Int32(threads))
+        }
+        typealias CoreName = @convention(c) () -> UnsafePointer<CChar>?
+        kernels = dlsym(library, "openblas_get_corename").flatMap { symbol in
+            unsafeBitCast(symbol, to: CoreName.self)().map { String(cString: $0) }
+        }
     }
 
     /// C = A·B; either may be a transposed view of rows that follow one another.
