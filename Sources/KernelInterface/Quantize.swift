@@ -77,13 +77,13 @@ func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: F
         encode = encode.replacing(with: 0, where: vanishes)
     case .e8m0Floor, .e8m0Ceiling, .e8m0Nearest:
         var exponent: IntVector
-        if settings.rule == .e8m0Floor {
+        if case .e8m0Floor = settings.rule {
             exponent = (amaxBits &>> 23) &- (127 &+ settings.maximumExponent)
             exponent = exponent.replacing(with: -127, where: exponent .< -127)
         } else {
             let bits = unsafeBitCast(amax / splat(settings.maximum), to: IntVector.self)
-            let up: IntVector =
-                settings.rule == .e8m0Ceiling ? IntVector(repeating: 0x7F_FFFF) : IntVector(repeating: 0x40_0000)
+            var up = IntVector(repeating: 0x40_0000)
+            if case .e8m0Ceiling = settings.rule { up = IntVector(repeating: 0x7F_FFFF) }
             var code = (bits &+ up) &>> 23
             code = code.replacing(with: 1, where: code .< 1)
             code = code.replacing(with: 254, where: code .> 254)
