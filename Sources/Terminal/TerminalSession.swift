@@ -12,7 +12,7 @@ public struct DisplayOptions: Sendable {
     /// Where "stop and save" writes the model; nil: nowhere.
     public var savePath: String?
     public var framesPerSecond = 20.0
-    /// How long a stopped run may take to end its step, seconds.
+    /// How long a signal waits for the run to end, seconds.
     public var stopTimeout = 60.0
 
     public init() {}
@@ -216,7 +216,8 @@ private final class Session {
 
     private func finishTurn(isUrgent: Bool) {
         let now = Session.now
-        if state.isStopping {
+        // Who is at the keyboard can leave at once when waiting is too long; a signal has nobody.
+        if state.isStopping, signal != nil {
             let deadline = stopDeadline ?? now + options.stopTimeout
             stopDeadline = deadline
             if now > deadline { end = end ?? SessionEnd(summary: nil, signal: signal) }

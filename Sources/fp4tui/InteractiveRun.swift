@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Terminal
 
 /// Training on the screen.
@@ -27,7 +28,8 @@ struct InteractiveRun {
 
         let end = try await TerminalSession.run(events: events, send: { engine.send($0) }, options: display)
         guard let summary = end.summary else {
-            return end.signal.map(ExitStatus.interrupted(by:)) ?? 0
+            FileHandle.standardError.write(Data("fp4tui: left before the run ended: its model is not saved\n".utf8))
+            return ExitStatus.interrupted(by: end.signal ?? SIGINT)
         }
         var output = StandardOutput()
         let lines = BatchLog.summary(summary, entropyFloor: corpus.entropyRate)
