@@ -35,8 +35,8 @@ struct TrainCommand: AsyncParsableCommand {
               1    the run diverged: loss or gradient norm is not finite
               2    a flag, a key, a file, the terminal or the data cannot be used
               130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
-              A signal ends the run after the current step, and the model is saved if --save
-              is given; a second signal ends the program at once.
+              A signal ends the run between two steps, and the model is saved if
+              --save is given; a second signal ends the program at once.
             """,
         shouldDisplay: false)
 
@@ -69,7 +69,7 @@ struct TrainCommand: AsyncParsableCommand {
     mutating func run() async throws {
         if !batch { try TerminalSession.requireTerminal() }
         let configuration = try options.resolve()
-        try Self.checkSave(path: configuration.run.save, overwrite: overwrite)
+        try Self.checkSave(path: configuration.run.save, overwrite: overwrite, bytes: configuration.checkpointBytes)
         let status =
             if batch {
                 try await BatchRun(configuration: configuration, json: json).run()
@@ -89,21 +89,40 @@ struct TrainCommand: AsyncParsableCommand {
 
     /// Finds out before the training what would be a pity to find out after it.
     ///
+    /// - Parameter bytes: what the model takes on disk, at least.
     /// - Throws: `UserError` if the model cannot be saved there.
-    static func checkSave(path: String, overwrite: Bool) throws {
+    static func checkSave(path: String, overwrite: Bool, bytes: Int) throws {
         guard !path.isEmpty else { return }
         let url = URL(fileURLWithPath: path)
         let folder = url.deletingLastPathComponent().path
-        var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
-            if isDirectory.boolValue { throw UserError("--save \(path): this is a folder, and a file is needed") }
+        var status = stat()
+        if stat(path, &status) == 0 {
+            let kind = status.st_mode & S_IFMT
+            if kind == S_IFDIR { throw UserError("--save \(path): this is a folder, and a file is needed") }
+            // A device would be replaced by a file.
+            if kind != S_IFREG { throw UserError("--save \(path): this is not a regular file") }
             if !overwrite { throw UserError("--save \(path): the file exists; --overwrite replaces it") }
         }
+        var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: folder, isDirectory: &isDirectory), isDirectory.boolValue else {
             throw UserError("--save \(path): the folder \(folder) does not exist")
         }
         guard access(folder, W_OK) == 0 else {
             throw UserError("--save \(path): the folder \(folder) cannot be written to")
         }
+        try SafeTensors.requireWritable(path)
+        var disk = statvfs()
+        guard statvfs(folder, &disk) == 0 else { return }
+        let free = UInt64(disk.f_bavail).multipliedReportingOverflow(by: UInt64(disk.f_frsize))
+        if !free.overflow, free.partialValue < UInt64(max(0, bytes)) {
+            throw UserError(
+                "--save \(path): the model takes \(LogFormat.bytes(bytes)), and the disk has "
+                    + "\(LogFormat.bytes(Int(clamping: free.partialValue))) free")
+        }
     }
+}
+
+extension RunConfiguration {
+    /// What a saved model takes on disk, as far as the configuration alone tells.
+    fileprivate var checkpointBytes: Int { 4 * model.parameterCount(vocabularySize: expectedVocabularySize) }
 }
