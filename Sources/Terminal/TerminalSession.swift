@@ -22,6 +22,8 @@ public struct DisplayOptions: Sendable {
 public struct SessionEnd: Sendable, Hashable {
     /// The run's end; nil if the user left, or lost patience, before it.
     public var summary: RunSummary?
+    /// The last warning of the run: why it failed, if it did.
+    public var lastWarning: String?
     /// The signal that ended the session: the program should exit with 128 plus its number.
     public var signal: Int32?
 }
@@ -124,7 +126,9 @@ private final class Session {
         signals.close()
         cn_release_crashes()
         standardError.end()
-        return end ?? SessionEnd()
+        var end = end ?? SessionEnd()
+        end.lastWarning = state.log.last { $0.kind == .warning }?.text
+        return end
     }
 
     private static var now: Double {

@@ -15,14 +15,6 @@ struct InteractiveRun {
         let corpus = try CorpusSource.corpus(for: configuration)
         let engine = try TrainingEngine(configuration: configuration, corpus: corpus)
         let events = engine.subscribe()
-        let notes = engine.subscribe()
-        let lastWarning = Task {
-            var last: String?
-            for await events in notes.batches {
-                for case .warning(_, let message) in events { last = message }
-            }
-            return last
-        }
         let training = Task { await engine.run() }
         defer { training.cancel() }
 
@@ -34,7 +26,6 @@ struct InteractiveRun {
         var output = StandardOutput()
         let lines = BatchLog.summary(summary, entropyFloor: corpus.entropyRate)
         try output.write(lines.map { $0 + "\n" }.joined())
-        let failure = summary.outcome == .failed ? await lastWarning.value : nil
-        return try ExitStatus.of(summary, signal: end.signal, failure: failure)
+        return try ExitStatus.of(summary, signal: end.signal, failure: end.lastWarning)
     }
 }
