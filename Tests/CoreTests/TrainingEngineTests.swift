@@ -85,6 +85,7 @@ import Testing
         #expect(summary.outcome == .completed)
         #expect(summary.steps == 12)
         #expect(summary.validationLoss == record.evaluations.last?.validationLoss)
+        #expect(summary.bestValidationLoss == record.evaluations.map(\.validationLoss).min())
         // Learning starts at ln 256 and must get somewhere.
         #expect(abs(record.steps[0].loss - 5.545) < 0.1)
         #expect(record.steps[11].loss < record.steps[0].loss - 0.2)
