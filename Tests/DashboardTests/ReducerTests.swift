@@ -221,6 +221,15 @@ import Testing
         #expect(!text.contains("nan"))
     }
 
+    @Test func theBestEvaluationIsTheLowestFiniteOne() {
+        var state = DashboardState.running(steps: 3)
+        for (step, loss) in [(4, Float.nan), (5, 2), (6, 1.5), (7, .infinity), (8, 1.75)] {
+            state.on(.event(.evaluated(Evaluation(step: step, validationLoss: loss))))
+        }
+        #expect(state.bestEvaluation == Evaluation(step: 6, validationLoss: 1.5))
+        #expect(state.lastEvaluation?.step == 8)
+    }
+
     /// "evaluating" must not stand there when the answer has come.
     @Test func answersReplaceTheQuestion() {
         var state = DashboardState.running(steps: 3)

@@ -159,6 +159,18 @@ struct Binary {
         }
     }
 
+    @Test func aRunThatDivergesEndsWithCode1() throws {
+        let result = try Binary.run(
+            ["--batch", "--preset", "micro", "--steps", "200"]
+                + [
+                    "optimizer.learning_rate=1000", "optimizer.minimum_learning_rate=1000", "optimizer.warmup=0",
+                    "optimizer.clip=0", "evaluation.every=0", "sampling.every=0",
+                ].flatMap { ["--set", $0] })
+        #expect(result.status == 1)
+        #expect(result.output.contains("diverged"))
+        #expect(result.errors.isEmpty)
+    }
+
     @Test func configPrintsWhatGoesBackIn() throws {
         let first = try Binary.run(["config", "--preset", "llama-baby", "--set", "run.name=a \"b\""])
         #expect(first.status == 0)
