@@ -49,9 +49,10 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: kernelModules + [
+        .target(name: "CMappedFile"),
         .target(
             name: "Core",
-            dependencies: kernelModules.map { .target(name: $0.name) },
+            dependencies: kernelModules.map { .target(name: $0.name) } + ["CMappedFile"],
             swiftSettings: strict),
         .target(
             name: "Themes", path: "themes",
@@ -61,7 +62,7 @@ let package = Package(
             name: "Dashboard",
             dependencies: ["Core", "Themes", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
-        .target(name: "CNcurses", linkerSettings: [.linkedLibrary("ncursesw")]),
+        .target(name: "CNcurses", dependencies: ["CMappedFile"], linkerSettings: [.linkedLibrary("ncursesw")]),
         .target(name: "Terminal", dependencies: ["Dashboard", "Core", "CNcurses"], swiftSettings: strict),
         .executableTarget(
             name: "fp4tui",

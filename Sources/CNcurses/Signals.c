@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "CMappedFile.h"
 #include "CNcurses.h"
 #include "Internal.h"
 
@@ -58,6 +59,8 @@ static struct sigaction crash_before[CRASHES];
 
 static void crashed(int number, siginfo_t *info, void *context) {
     (void)context;
+    // Data that became unreadable are an error that the engine reports.
+    if (number == SIGBUS && info->si_code > 0 && mapped_range_recover(info->si_addr)) return;
     int saved_errno = errno;
     cn_reset_after_crash();
     cn_release_stderr();

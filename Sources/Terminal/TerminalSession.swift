@@ -12,7 +12,7 @@ public struct DisplayOptions: Sendable {
     /// Where "stop and save" writes the model; nil: nowhere.
     public var savePath: String?
     public var framesPerSecond = 20.0
-    /// How long a stopped run may take to end its step, seconds.
+    /// How long a signal waits for the run to end, seconds.
     public var stopTimeout = 60.0
 
     public init() {}
@@ -22,6 +22,8 @@ public struct DisplayOptions: Sendable {
 public struct SessionEnd: Sendable, Hashable {
     /// The run's end; nil if the user left, or lost patience, before it.
     public var summary: RunSummary?
+    /// The last warning of the run: why it failed, if it did.
+    public var lastWarning: String?
     /// The signal that ended the session: the program should exit with 128 plus its number.
     public var signal: Int32?
 }
@@ -124,7 +126,9 @@ private final class Session {
         signals.close()
         cn_release_crashes()
         standardError.end()
-        return end ?? SessionEnd()
+        var end = end ?? SessionEnd()
+        end.lastWarning = state.log.last { $0.kind == .warning }?.text
+        return end
     }
 
     private static var now: Double {
@@ -216,7 +220,8 @@ private final class Session {
 
     private func finishTurn(isUrgent: Bool) {
         let now = Session.now
-        if state.isStopping {
+        // Who is at the keyboard can leave at once when waiting is too long; a signal has nobody.
+        if state.isStopping, signal != nil {
             let deadline = stopDeadline ?? now + options.stopTimeout
             stopDeadline = deadline
             if now > deadline { end = end ?? SessionEnd(summary: nil, signal: signal) }

@@ -19,14 +19,21 @@ enum ConfigurationFile {
 
     /// - Parameter file: its name, for messages.
     static func assignments(in text: String, file: String) throws -> [ConfigurationAssignment] {
+        let positions = TOMLPositions(text)
+        func refuse(_ text: String, _ position: TOMLPositions.Position) -> UserError {
+            UserError("\(file):\(position.line):\(position.column): \(text)")
+        }
+        if let (text, position) = positions.mistake { throw refuse(text, position) }
+        if let (depth, position) = positions.deepest, depth > longestPath {
+            throw refuse("a key of \(depth) parts; keys have two", position)
+        }
         let table: TOMLTable
         do {
             table = try TOMLTable(string: text)
         } catch let error as TOMLParseError {
             let begin = error.source.begin
-            throw UserError("\(file):\(begin.line):\(begin.column): \(error.description)")
+            throw refuse(error.description, .init(line: begin.line, column: begin.column))
         }
-        let positions = TOMLPositions(text)
         var result: [ConfigurationAssignment] = []
         collect(table, at: []) { path, value in
             let origin = positions.position(of: path).map { "\(file):\($0.line):\($0.column)" } ?? file
@@ -36,10 +43,14 @@ enum ConfigurationFile {
         return result
     }
 
+    /// The parser calls itself for each part of a key.
+    private static let longestPath = 1000
+
     /// The value that a piece of TOML stands for, or nil if it is none.
     static func value(of text: String) -> ConfigurationValue? {
         guard !text.contains(where: \.isNewline), !text.utf8.contains(0),
-            let table = try? TOMLTable(string: "value = " + text), let value = table["value"]
+            TOMLPositions("value = " + text).mistake == nil, let table = try? TOMLTable(string: "value = " + text),
+            let value = table["value"]
         else { return nil }
         return converted(value)
     }

@@ -23,16 +23,16 @@ struct ConfigurationOptions: ParsableArguments {
                 + "synthetic language.", valueName: "path ..."))
     var data: [String] = []
 
-    @Option(help: ArgumentHelp("Distinct tokens in .bin files.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Distinct tokens in .bin files.", valueName: "n"))
     var vocabSize: Int?
 
-    @Option(help: ArgumentHelp("Optimizer steps.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Optimizer steps.", valueName: "n"))
     var steps: Int?
 
-    @Option(help: ArgumentHelp("Seed of weights, batches and samples.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Seed of weights, batches and samples.", valueName: "n"))
     var seed: Int?
 
-    @Option(help: ArgumentHelp("Threads that compute; 0: one per core.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute; 0: one per core.", valueName: "n"))
     var threads: Int?
 
     @Option(help: ArgumentHelp("Save the model here at the end (safetensors).", valueName: "path"))
@@ -101,7 +101,8 @@ struct ConfigurationOptions: ParsableArguments {
             switch parsed {
             case .string, .list: parsed ?? .string(written)
             case let other?: takesText ? .string(written) : other
-            case nil: .string(written)
+            // A number too large for TOML is shown as it was written.
+            case nil: !takesText && written.first?.isNumber == true ? .other(written) : .string(written)
             }
         return ConfigurationAssignment(path: path, value: value, origin: "--set \(text)")
     }

@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Terminal
 
 /// Training on the screen.
@@ -14,25 +15,17 @@ struct InteractiveRun {
         let corpus = try CorpusSource.corpus(for: configuration)
         let engine = try TrainingEngine(configuration: configuration, corpus: corpus)
         let events = engine.subscribe()
-        let notes = engine.subscribe()
-        let lastWarning = Task {
-            var last: String?
-            for await events in notes.batches {
-                for case .warning(_, let message) in events { last = message }
-            }
-            return last
-        }
         let training = Task { await engine.run() }
         defer { training.cancel() }
 
         let end = try await TerminalSession.run(events: events, send: { engine.send($0) }, options: display)
         guard let summary = end.summary else {
-            return end.signal.map(ExitStatus.interrupted(by:)) ?? 0
+            FileHandle.standardError.write(Data("fp4tui: left before the run ended: its model is not saved\n".utf8))
+            return ExitStatus.interrupted(by: end.signal ?? SIGINT)
         }
         var output = StandardOutput()
         let lines = BatchLog.summary(summary, entropyFloor: corpus.entropyRate)
         try output.write(lines.map { $0 + "\n" }.joined())
-        let failure = summary.outcome == .failed ? await lastWarning.value : nil
-        return try ExitStatus.of(summary, signal: end.signal, failure: failure)
+        return try ExitStatus.of(summary, signal: end.signal, failure: end.lastWarning)
     }
 }

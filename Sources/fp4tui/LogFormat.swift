@@ -36,8 +36,11 @@ enum LogFormat {
     }
 
     static func bytes(_ count: Int) -> String {
-        count < 1_000_000_000
-            ? String(format: "%.0f MB", Double(count) / 1e6) : String(format: "%.1f GB", Double(count) / 1e9)
+        switch count {
+        case ..<1_000_000: String(format: "%.0f kB", Double(count) / 1e3)
+        case ..<1_000_000_000: String(format: "%.0f MB", Double(count) / 1e6)
+        default: String(format: "%.1f GB", Double(count) / 1e9)
+        }
     }
 
     /// Seconds as 2:41:07 or 0:09; "-" for what is no time.

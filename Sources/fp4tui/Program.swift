@@ -40,6 +40,7 @@ enum ExitStatus {
 @main
 enum Main {
     static func main() async {
+        openStandardDescriptors()
         let arguments = Main.redirectingHelp(Array(CommandLine.arguments.dropFirst()))
         do {
             var command = try Program.parseAsRoot(arguments)
@@ -50,6 +51,14 @@ enum Main {
             }
         } catch {
             exit(report(error))
+        }
+    }
+
+    /// A descriptor that was closed when the program began would be given to the first file opened, and what is meant
+    /// for standard output would be written into that file. Output that is closed stays unwritable.
+    private static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR)
         }
     }
 

@@ -19,19 +19,21 @@ struct SampleCommand: ParsableCommand {
         help: "The beginning of the text; for token data, token numbers separated by spaces. Default: a line break.")
     var prompt = ""
 
-    @Option(help: "Tokens to write.")
+    @Option(parsing: .unconditional, help: "Tokens to write.")
     var tokens = 500
 
-    @Option(help: "Divides the logits: below 1 safer, above 1 wilder; 0 takes the most likely token always.")
+    @Option(
+        parsing: .unconditional,
+        help: "Divides the logits: below 1 safer, above 1 wilder; 0 takes the most likely token always.")
     var temperature = 0.8
 
-    @Option(help: "Draw from this many most likely tokens only; 0: from all.")
+    @Option(parsing: .unconditional, help: "Draw from this many most likely tokens only; 0: from all.")
     var topK = 0
 
-    @Option(help: "The same seed writes the same text.")
+    @Option(parsing: .unconditional, help: "The same seed writes the same text.")
     var seed: UInt64 = 1
 
-    @Option(help: "Threads; 0: one per core.")
+    @Option(parsing: .unconditional, help: "Threads; 0: one per core.")
     var threads = 0
 
     @Option(help: "Instruction set: auto, portable, avx2, avx512 or avx512fp16.")
@@ -50,10 +52,13 @@ struct SampleCommand: ParsableCommand {
         let checkpoint = try Checkpoint(path: model)
         let generator = try TextGenerator(checkpoint, threads: threads, kernels: kernels)
         let options = SamplingOptions(tokens: tokens, temperature: temperature, topK: topK, seed: seed)
-        let output = FileHandle.standardOutput
-        try output.write(contentsOf: Data(prompt.utf8))
+        // A model and a prompt that cannot be used are found before the first byte is written.
+        let promptTokens = try generator.tokens(of: prompt)
+        var output = StandardOutput()
+        try output.write(Data(prompt.utf8))
+        var failure: (any Error)?
         var isFirst = prompt.isEmpty
-        generator.generate(try generator.tokens(of: prompt), options) { token in
+        generator.generate(promptTokens, options) { token in
             let data: Data
             if checkpoint.isText {
                 data = Data([UInt8(truncatingIfNeeded: token)])
@@ -61,9 +66,14 @@ struct SampleCommand: ParsableCommand {
                 data = Data((isFirst ? "\(token)" : " \(token)").utf8)
             }
             isFirst = false
-            // A closed pipe ends the text, not the program with an error.
-            return (try? output.write(contentsOf: data)) != nil
+            do {
+                try output.write(data)
+            } catch let error {
+                failure = error
+            }
+            return failure == nil
         }
-        try? output.write(contentsOf: Data("\n".utf8))
+        if let failure { throw failure }
+        try output.write("\n")
     }
 }

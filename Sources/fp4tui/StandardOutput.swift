@@ -7,9 +7,12 @@ struct StandardOutput {
     private(set) var isClosed = false
 
     /// - Throws: `UserError` if the output cannot be written, a full disk for instance.
-    mutating func write(_ text: String) throws {
+    mutating func write(_ text: String) throws { try write(Data(text.utf8)) }
+
+    /// - Throws: `UserError` if the output cannot be written, a full disk for instance.
+    mutating func write(_ data: Data) throws {
         guard !isClosed else { return }
-        var rest = Data(text.utf8)[...]
+        var rest = data[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Foundation.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if written >= 0 {

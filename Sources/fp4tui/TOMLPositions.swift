@@ -1,7 +1,8 @@
 /// Where the keys of a TOML document stand: the parser tells positions only of its own errors, and a value of the wrong
 /// kind is found after it.
 ///
-/// Expects a document that the parser accepted. Keys inside an inline table count as being where that table's key is.
+/// Of a document that the parser does not accept the positions mean little. Keys inside an inline table count as being
+/// where that table's key is.
 struct TOMLPositions {
     struct Position: Hashable {
         var line: Int
@@ -9,11 +10,17 @@ struct TOMLPositions {
     }
 
     private var positions: [[String]: Position] = [:]
+    /// The key of most parts, where it stands first.
+    private(set) var deepest: (parts: Int, position: Position)?
+    /// The first of those mistakes on which the parser would end the process instead of telling them.
+    private(set) var mistake: (text: String, position: Position)?
     private var rest: Substring.UnicodeScalarView
     private var current = Position(line: 1, column: 1)
 
     init(_ text: String) {
         rest = text[...].unicodeScalars
+        // A byte order mark is no part of the first key.
+        if rest.first == "\u{FEFF}" { rest.removeFirst() }
         var table: [String] = []
         while let scalar = rest.first {
             switch scalar {
@@ -21,7 +28,7 @@ struct TOMLPositions {
             case "#": skipLine()
             case "[":
                 let start = current
-                while rest.first == "[" || rest.first == " " { advance() }
+                openHeader()
                 table = key()
                 note(table, at: start)
                 skipLine()
@@ -45,17 +52,25 @@ struct TOMLPositions {
 
     /// One part of a dotted key as it must be written: quoted unless it is bare.
     static func written(_ part: String) -> String {
-        let isBare =
-            !part.isEmpty
-            && part.unicodeScalars.allSatisfy {
-                ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0) || $0 == "_"
-                    || $0 == "-"
-            }
+        let isBare = !part.isEmpty && part.unicodeScalars.allSatisfy(isBare)
         return isBare ? part : "\"\(part)\""
+    }
+
+    private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
+
+    /// Whether there is a digit for each 0 of the pattern, and elsewhere the same.
+    private static func matches(_ text: [Unicode.Scalar], _ pattern: String) -> Bool {
+        text.elementsEqual(pattern.unicodeScalars) { $1 == "0" ? isDigit($0) : $0 == $1 }
+    }
+
+    private static func isBare(_ scalar: Unicode.Scalar) -> Bool {
+        ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || isDigit(scalar) || scalar == "_"
+            || scalar == "-"
     }
 
     private mutating func note(_ path: [String], at position: Position) {
         if positions[path] == nil { positions[path] = position }
+        if path.count > deepest?.parts ?? 0 { deepest = (path.count, position) }
     }
 
     private mutating func advance() {
@@ -89,11 +104,34 @@ struct TOMLPositions {
         return parts
     }
 
+    /// Skips one bracket or two, with the white space behind each.
+    private mutating func openHeader() {
+        for _ in 0..<2 where rest.first == "[" {
+            advance()
+            while rest.first == " " || rest.first == "\t" { advance() }
+        }
+        guard let scalar = rest.first else { return }
+        let beginsKey = scalar == "\"" || scalar == "'" || TOMLPositions.isBare(scalar)
+        if !beginsKey, scalar != "]" { found("the name of a table is expected") }
+    }
+
+    private mutating func found(_ what: String) {
+        if mistake == nil { mistake = (what, current) }
+    }
+
     /// Skips `= value`: to the end of the line outside of strings, brackets and comments.
     private mutating func skipValue() {
         var depth = 0
+        var last: [Unicode.Scalar] = []
         while let scalar = rest.first {
+            defer { last = last.suffix(9) + [scalar] }
             switch scalar {
+            case _ where "Tt ".unicodeScalars.contains(scalar) && TOMLPositions.matches(last, "0000-00-00"):
+                advance()
+                let isTime = TOMLPositions.matches(Array(rest.prefix(5)), "00:00")
+                if !isTime, scalar != " " || rest.first.map(TOMLPositions.isDigit) == true {
+                    found("a time is expected after the date")
+                }
             case "\"", "'": _ = quoted(scalar)
             case "#": skipLine()
             case "[", "{":

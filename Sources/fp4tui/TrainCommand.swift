@@ -36,8 +36,8 @@ struct TrainCommand: AsyncParsableCommand {
               1    the run diverged: loss or gradient norm is not finite
               2    a flag, a key, a file, the terminal or the data cannot be used
               130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
-              A signal ends the run after the current step, and the model is saved if --save
-              is given; a second signal ends the program at once.
+              A signal ends the run between two steps, and the model is saved if
+              --save is given; a second signal ends the program at once.
             """,
         shouldDisplay: false)
 
@@ -70,7 +70,7 @@ struct TrainCommand: AsyncParsableCommand {
     mutating func run() async throws {
         if !batch { try TerminalSession.requireTerminal() }
         let configuration = try options.resolve()
-        try Self.checkSave(path: configuration.run.save, overwrite: overwrite)
+        try Self.checkSave(path: configuration.run.save, overwrite: overwrite, bytes: configuration.checkpointBytes)
         let status =
             if batch {
                 try await BatchRun(configuration: configuration, json: json).run()
@@ -90,9 +90,16 @@ struct TrainCommand: AsyncParsableCommand {
 
     /// Finds out before the training what would be a pity to find out after it.
     ///
+    /// - Parameter bytes: what the model takes on disk, at least.
     /// - Throws: `UserError` if the model cannot be saved there.
-    static func checkSave(path: String, overwrite: Bool) throws {
+    static func checkSave(path: String, overwrite: Bool, bytes: Int) throws {
         guard !path.isEmpty else { return }
-        try OutputFile.check(path, flag: "--save", permission: "--overwrite", isGiven: overwrite)
+        try OutputFile.check(
+            path, flag: "--save", permission: "--overwrite", isGiven: overwrite, bytes: bytes, contents: "the model")
     }
+}
+
+extension RunConfiguration {
+    /// What a saved model takes on disk, as far as the configuration alone tells.
+    fileprivate var checkpointBytes: Int { 4 * model.parameterCount(vocabularySize: expectedVocabularySize) }
 }

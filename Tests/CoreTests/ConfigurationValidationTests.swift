@@ -1,5 +1,6 @@
-import Core
 import Testing
+
+@testable import Core
 
 @Suite struct ConfigurationValidationTests {
     static let gigabyte: UInt64 = 1_000_000_000
@@ -41,6 +42,14 @@ import Testing
             try configuration.validate(physicalMemory: 16 * Self.gigabyte)
         }
         for name in names { #expect(error.description.contains(name), "\(error)") }
+    }
+
+    @Test func moreMemoryThanTheMachineHasIsRefused() throws {
+        try RunConfiguration.requireMemory(4_000_000_000, physicalMemory: 4 * Self.gigabyte)
+        let error = try #require(throws: UserError.self) {
+            try RunConfiguration.requireMemory(4_000_000_001, physicalMemory: 4 * Self.gigabyte)
+        }
+        #expect(error.description.contains("4.0 GB"))
     }
 
     @Test func valuesThatNoFileHasAreCheckedToo() {

@@ -212,4 +212,32 @@ import Testing
         expectUserError([bad, "token 4 is 300"]) { _ = try late.window(1, .validation, random: .max) }
         expectUserError(["data.vocabulary_size = 0"]) { try load([good]) { $0.vocabularySize = 0 } }
     }
+
+    /// Another program may make a file shorter while it is mapped: that is an error with a name, and no crash.
+    @Test(arguments: [RunConfiguration.Data.Format.text, .tokens])
+    func filesThatAreCutShort(format: RunConfiguration.Data.Format) throws {
+        let file = try directory.write("a.bin", [UInt8](repeating: 1, count: 1 << 20))
+        var configuration = RunConfiguration.Data()
+        configuration.paths = [file]
+        configuration.format = format
+        let corpus = try CorpusLoader.load(configuration, seed: 1)
+        let value: Int32 = format == .text ? 1 : 0x0101
+        #expect(try corpus.window(4, random: .max) == [value, value, value, value])
+        try #require(truncate(file, 1000) == 0)
+        expectUserError([file, "cut short", "1048576 bytes"]) { _ = try corpus.window(4, random: .max) }
+        // The next file at the same place in memory is another one.
+        let next = try CorpusLoader.load(
+            {
+                configuration.paths = [try directory.write("b.bin", [UInt8](repeating: 2, count: 1 << 20))]
+                return configuration
+            }(), seed: 1)
+        #expect(try next.window(1, random: .max) == [2 * value])
+    }
+
+    @Test func aRemovedFileStaysReadable() throws {
+        let file = try directory.write("a.txt", [UInt8](repeating: 65, count: 100_000))
+        let corpus = try FileCorpus(paths: [file], encoding: .bytes, validationFraction: 0.1)
+        try FileManager.default.removeItem(atPath: file)
+        #expect(try corpus.window(2, random: .max) == [65, 65])
+    }
 }

@@ -85,6 +85,7 @@ import Testing
         #expect(summary.outcome == .completed)
         #expect(summary.steps == 12)
         #expect(summary.validationLoss == record.evaluations.last?.validationLoss)
+        #expect(summary.bestValidationLoss == record.evaluations.map(\.validationLoss).min())
         // Learning starts at ln 256 and must get somewhere.
         #expect(abs(record.steps[0].loss - 5.545) < 0.1)
         #expect(record.steps[11].loss < record.steps[0].loss - 0.2)
@@ -297,5 +298,98 @@ import Testing
         #expect(record.summary.outcome == .failed)
         #expect(record.summary.savedPath == nil)
         #expect(record.warnings.contains { $0.contains("/nonexistent/model.safetensors") })
+    }
+
+    /// A step of very many micro-batches takes hours; who stops the run doesn't wait for it.
+    @Test func aStopDoesNotWaitForAllMicroBatches() async throws {
+        let folder = try TemporaryDirectory()
+        let path = folder.path + "/model.safetensors"
+        let record = try await Self.record(Self.configuration { $0.training.accumulation = 1_000_000 }) {
+            event, engine in
+            if case .stateChanged(.running, 0) = event { engine.send(.stop(save: path)) }
+        }
+        #expect(record.summary.outcome == .stopped)
+        #expect(record.summary.steps == 0)
+        #expect(record.steps.isEmpty)
+        #expect(try Checkpoint(path: path).step == 0)
+    }
+
+    @Test func aCancelledStepLeavesNoTrace() throws {
+        let configuration = Self.configuration { $0.training.accumulation = 3 }
+        func trainer() throws -> Trainer {
+            let trainer = try Trainer(
+                configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
+            trainer.initializeParameters()
+            return trainer
+        }
+        let (straight, interrupted) = (try trainer(), try trainer())
+        for _ in 0..<3 {
+            let expected = try #require(try straight.trainStep())
+            var questions = 0
+            #expect(
+                try interrupted.trainStep {
+                    questions += 1
+                    return questions == 2
+                } == nil)
+            let found = try #require(try interrupted.trainStep())
+            #expect(found.loss.bitPattern == expected.loss.bitPattern)
+            #expect(found.gradientNorm.bitPattern == expected.gradientNorm.bitPattern)
+        }
+        #expect(interrupted.step == 3)
+    }
+
+    /// What was learned before the data went bad is not thrown away.
+    @Test func dataThatGoBadEndTheRunButNotTheModel() async throws {
+        let folder = try TemporaryDirectory()
+        let data = try folder.write("data.txt", [UInt8](repeating: 65, count: 1 << 20))
+        let path = folder.path + "/model.safetensors"
+        let record = try await Self.record(
+            Self.configuration {
+                $0.data.paths = [data]
+                $0.run.steps = 1_000_000
+                $0.run.save = path
+            }
+        ) { event, _ in
+            if case .stepped(let metrics) = event, metrics.step == 3 { _ = truncate(data, 100) }
+        }
+        #expect(record.summary.outcome == .failed)
+        #expect(record.warnings.last?.contains("cut short") == true)
+        #expect(record.summary.savedPath == path)
+        #expect(try Checkpoint(path: path).step == record.summary.steps)
+    }
+
+    /// Nobody else's file, however damaged, brings the program down.
+    @Test func damagedModelsAreRefused() async throws {
+        let folder = try TemporaryDirectory()
+        let path = folder.path + "/model.safetensors"
+        _ = try await Self.record(
+            Self.configuration {
+                $0.run.save = path
+                $0.run.steps = 1
+            })
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        let length = whole.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        let header = String(decoding: whole[8..<8 + length], as: UTF8.self)
+        func load(_ header: String, _ tensors: Data) throws {
+            var file = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+            file += Data(header.utf8) + tensors
+            try file.write(to: URL(fileURLWithPath: path))
+            _ = try TextGenerator(Checkpoint(path: path), threads: 1, kernels: "auto")
+        }
+        try load(header, whole[(8 + length)...])
+        for (found, replacement) in [
+            ("\\\"layers\\\":2", "\\\"layers\\\":-1"), ("\\\"layers\\\":2", "\\\"layers\\\":1024"),
+            ("\\\"width\\\":32", "\\\"width\\\":0"), ("\\\"width\\\":32", "\\\"width\\\":9223372036854775807"),
+            ("\\\"width\\\":32", "\\\"width\\\":65536"), ("\\\"heads\\\":2", "\\\"heads\\\":3"),
+            ("\\\"context\\\":16", "\\\"context\\\":1048576"), ("\\\"normEpsilon\\\":", "\\\"normEpsilon\\\":-"),
+            ("\"vocabulary_size\":\"256\"", "\"vocabulary_size\":\"-256\""),
+            ("\"vocabulary_size\":\"256\"", "\"vocabulary_size\":\"9223372036854775807\""),
+            ("\"F32\"", "\"F16\""),
+        ] {
+            let damaged = header.replacingOccurrences(of: found, with: replacement)
+            #expect(damaged != header, "\(found)")
+            expectUserError([path]) { try load(damaged, whole[(8 + length)...]) }
+        }
+        expectUserError([path, "cut short"]) { try load(header, whole[(8 + length)...].dropLast(4)) }
     }
 }

@@ -59,7 +59,7 @@ import Testing
         ("clip x y", "clip needs a number from 0, such as clip 0.5; found “x y”"),
         ("save", "save needs a path, such as save model.safetensors"),
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
-        ("lrr 1", "unknown command lrr: : shows the commands"),
+        ("lrr 1", "unknown command lrr, try lr clip sample eval save theme pause resume step help quit"),
     ])
     func commandErrors(_ item: (line: String, message: String)) {
         #expect(throws: UserError(item.message)) { try Command.parse(item.line) }

@@ -220,4 +220,46 @@ import Testing
         #expect(text.contains("+Inf"))
         #expect(!text.contains("nan"))
     }
+
+    @Test func theBestEvaluationIsTheLowestFiniteOne() {
+        var state = DashboardState.running(steps: 3)
+        for (step, loss) in [(4, Float.nan), (5, 2), (6, 1.5), (7, .infinity), (8, 1.75)] {
+            state.on(.event(.evaluated(Evaluation(step: step, validationLoss: loss))))
+        }
+        #expect(state.bestEvaluation == Evaluation(step: 6, validationLoss: 1.5))
+        #expect(state.lastEvaluation?.step == 8)
+    }
+
+    /// "evaluating" must not stand there when the answer has come.
+    @Test func answersReplaceTheQuestion() {
+        var state = DashboardState.running(steps: 3)
+        state.keys("v")
+        #expect(state.message?.text == "evaluating")
+        state.on(.event(.sampled(Script.sample)))
+        #expect(state.message?.text == "evaluating")
+        state.on(.event(.evaluated(Evaluation(step: 1003, validationLoss: 2.5))))
+        #expect(state.message?.text == "validation 2.5000 at step 1,003")
+        state.keys("s")
+        #expect(state.message?.text == "sampling")
+        state.on(.event(.sampled(Script.sample)))
+        #expect(state.message?.text == "sampled at step 1,000")
+        state.keys("p")
+        #expect(state.message == nil)
+    }
+
+    @Test func endlessDataHaveNoSizeAndNoEpochs() {
+        var state = DashboardState(size: Size(width: 120, height: 40))
+        var run = Script.description()
+        run.trainingTokens = Int.max
+        run.validationTokens = Int.max
+        state.on(.event(.started(run)), .event(.stepped(Script.metrics(1))))
+        let facts = RunPanel.lines(state, width: 60).map { $0.map(\.0).joined() }
+        #expect(facts.contains("tokens     endless"))
+        #expect(facts.contains("seen       3.07k tokens"))
+        run.trainingTokens = 30_720
+        state.on(.event(.started(run)))
+        #expect(
+            RunPanel.lines(state, width: 60).map { $0.map(\.0).joined() }.contains(
+                "seen       3.07k tokens, 0.10 epochs"))
+    }
 }

@@ -1,3 +1,4 @@
+import Core
 import Foundation
 import Testing
 
@@ -88,5 +89,93 @@ import Testing
         #expect(program.text.contains("--batch"))
         #expect(!program.text.contains(EndToEndTests.enterScreen))
         #expect(program.hasModesOfBefore)
+    }
+
+    /// Watched or not, and whatever the number of threads: a run gives the same model to the last bit.
+    @Test func aWatchedRunGivesTheBitsOfAHeadlessOne() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "bits-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let run = ["--preset", "micro", "--steps", "40", "--set", "evaluation.every=10", "--set", "sampling.every=7"]
+        func save(_ name: String) -> [String] { ["--save", folder.appending(path: name).path] }
+
+        let batch = Process()
+        batch.executableURL = PseudoTerminal.program
+        batch.arguments = ["--batch", "--threads", "1"] + run + save("batch")
+        batch.standardInput = FileHandle.nullDevice
+        batch.standardOutput = FileHandle.nullDevice
+        batch.standardError = FileHandle.nullDevice
+        try batch.run()
+        batch.waitUntilExit()
+        try #require(batch.terminationStatus == 0)
+        let expected = try EndToEndTests.parameters(folder.appending(path: "batch").path)
+        #expect(!expected.isEmpty)
+
+        for threads in [1, 2, 4] {
+            let name = "watched\(threads)"
+            let program = try PseudoTerminal(run + ["--threads", "\(threads)"] + save(name))
+            #expect(program.waitFor("RUNNING"))
+            // What a person may do on the way.
+            program.send("pnnp?")
+            program.send("qvseyz")
+            program.resize(rows: 40, columns: 120)
+            #expect(program.waitFor("DONE", seconds: 60))
+            program.send("q")
+            #expect(program.waitForEnd() == 0)
+            #expect(
+                try EndToEndTests.parameters(folder.appending(path: name).path) == expected, "\(threads) threads")
+        }
+    }
+
+    /// The tensors of a saved model; what stands in its header, such as its path, may differ.
+    private static func parameters(_ path: String) throws -> [String: [UInt32]] {
+        let file = try SafeTensors.File(path)
+        return try file.names.reduce(into: [:]) { result, name in
+            guard let shape = file.shape(name) else { return }
+            var values = [Float](repeating: 0, count: shape.reduce(1, *))
+            try file.copy(name, shape: shape, to: &values)
+            result[name] = values.map(\.bitPattern)
+        }
+    }
+
+    /// A step of very many micro-batches would hold up a signal for hours.
+    @Test func aSignalDoesNotWaitForAllMicroBatches() throws {
+        let program = try PseudoTerminal(["--preset", "micro", "--set", "training.accumulation=1000000"])
+        #expect(program.waitFor("waiting for the first step"))
+        program.send(signal: SIGTERM)
+        #expect(program.waitForEnd() == 128 + SIGTERM)
+        #expect(program.hasModesOfBefore)
+    }
+
+    /// The run ends with an error, not with a crash, and the dashboard stays on the screen to tell it.
+    @Test func dataThatAreCutShortAreAnError() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "cut-\(UUID().uuidString).txt")
+        try Data(repeating: 65, count: 1 << 20).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let program = try PseudoTerminal(EndToEndTests.arguments + ["--data", file.path])
+        #expect(program.waitFor("RUNNING"))
+        #expect(truncate(file.path, 100) == 0)
+        #expect(program.waitFor("FAILED"))
+        program.send("q")
+        #expect(program.waitForEnd() == 2)
+        #expect(program.text.contains("cut short"))
+        #expect(program.hasModesOfBefore)
+    }
+
+    /// The program leads a session of its own here, so there is no shell to come back to and the system does not stop
+    /// it: the terminal is given back and taken again at once.
+    @Test func suspendingGivesTheTerminalBackForAWhile() throws {
+        for suspend: (PseudoTerminal) -> Void in [{ $0.send(signal: SIGTSTP) }, { $0.send("\u{1A}") }] {
+            let program = try start()
+            #expect(program.waitFor("RUNNING"))
+            suspend(program)
+            #expect(program.waitFor(EndToEndTests.leaveScreen))
+            #expect(program.waitFor(EndToEndTests.enterScreen))
+            #expect(program.waitFor("RUNNING"))
+            #expect(!program.hasModesOfBefore)
+            program.send("qx")
+            #expect(program.waitForEnd() == 0)
+            #expect(program.hasModesOfBefore)
+        }
     }
 }

@@ -46,7 +46,7 @@ import Testing
             (["--shape", "1x2"], "--shape is \"1x2\"; expected MxNxK with each from 1 to 65536, as in 1024x768x256."),
             (
                 ["--shape", "65536x65536x65536"],
-                "--shape is \"65536x65536x65536\"; its matrices would have 12885 million values; expected at most 512 million."
+                "--shape is \"65536x65536x65536\"; its matrices would have 12884 million values; expected at most 512 million."
             ),
             (["--format", "fp5"], "format \"fp5\""), (["--preset", "bab"], "there is no preset \"bab\""),
             (["--pass", "up"], "--pass is \"up\"; expected one of: fprop, dgrad, wgrad."),

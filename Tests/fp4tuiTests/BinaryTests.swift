@@ -26,6 +26,14 @@ struct Binary {
     }()
 
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Binary {
+        try run(url, arguments, environment: environment)
+    }
+
+    static func shell(_ command: String) throws -> Binary {
+        try run(URL(fileURLWithPath: "/bin/sh"), ["-c", command], environment: [:])
+    }
+
+    private static func run(_ url: URL, _ arguments: [String], environment: [String: String]) throws -> Binary {
         let process = Process()
         process.executableURL = url
         process.arguments = arguments
@@ -74,6 +82,23 @@ struct Binary {
                 ["--batch", "--save", "/nonexistent/model.safetensors"],
                 "fp4tui: --save /nonexistent/model.safetensors: the folder /nonexistent does not exist\n"
             ),
+            (
+                ["--batch", "--save", "/dev/null", "--overwrite"],
+                "fp4tui: --save /dev/null: this is not a regular file\n"
+            ),
+            (
+                ["--batch", "--set", "model=3"],
+                "fp4tui: --set model=3: model is a section and has no value; its keys are model.family and so on\n"
+            ),
+            (
+                ["--batch", "--threads", "-1"],
+                "fp4tui: --threads: run.threads = -1 is not possible: it must be an integer from 0 to 1024\n"
+            ),
+            (
+                ["--batch", "--set", "run.seed=9223372036854775808"],
+                "fp4tui: --set run.seed=9223372036854775808: run.seed = 9223372036854775808 is not possible: "
+                    + "it must be an integer, at least 0\n"
+            ),
             (["--batch", "--save", "/"], "fp4tui: --save /: this is a folder, and a file is needed\n"),
             (
                 ["config", "--config", "/nonexistent.toml"],
@@ -95,8 +120,55 @@ struct Binary {
             #expect(result.errors == "fp4tui: --save \(path): the file exists; --overwrite replaces it\n")
             #expect(result.status == 2)
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
-            try TrainCommand.checkSave(path: path, overwrite: true)
+            try TrainCommand.checkSave(path: path, overwrite: true, bytes: 1)
         }
+    }
+
+    /// Found out before the training, not after it.
+    @Test func aDiskTooSmallForTheModelIsRefused() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/model.safetensors"
+            try TrainCommand.checkSave(path: path, overwrite: false, bytes: 1)
+            let error = try #require(throws: UserError.self) {
+                try TrainCommand.checkSave(path: path, overwrite: false, bytes: Int.max)
+            }
+            #expect(error.description.contains("9223372036.9 GB, and the disk has"))
+            let long = folder + "/" + String(repeating: "x", count: 250)
+            #expect(throws: UserError("cannot write \(long): File name too long")) {
+                try TrainCommand.checkSave(path: long, overwrite: false, bytes: 1)
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+        }
+    }
+
+    @Test func outputThatCannotBeWrittenIsAnError() throws {
+        try withTemporaryFolder { folder in
+            let model = folder + "/model.safetensors"
+            let training = try Binary.run(["--batch", "--preset", "micro", "--steps", "1", "--save", model])
+            #expect(training.status == 0)
+            for (command, reason) in [
+                ("sample '\(model)' --tokens 5 >/dev/full", "No space left on device"),
+                ("presets >/dev/full", "No space left on device"),
+                ("sample '\(model)' --tokens 5 >&-", "Bad file descriptor"),
+                ("--batch --preset micro --steps 2 >&-", "Bad file descriptor"),
+            ] {
+                let result = try Binary.shell("\(Binary.url.path) \(command)")
+                #expect(result.status == 2, "\(command)")
+                #expect(result.errors == "fp4tui: standard output cannot be written: \(reason)\n", "\(command)")
+            }
+        }
+    }
+
+    @Test func aRunThatDivergesEndsWithCode1() throws {
+        let result = try Binary.run(
+            ["--batch", "--preset", "micro", "--steps", "200"]
+                + [
+                    "optimizer.learning_rate=1000", "optimizer.minimum_learning_rate=1000", "optimizer.warmup=0",
+                    "optimizer.clip=0", "evaluation.every=0", "sampling.every=0",
+                ].flatMap { ["--set", $0] })
+        #expect(result.status == 1)
+        #expect(result.output.contains("diverged"))
+        #expect(result.errors.isEmpty)
     }
 
     @Test func configPrintsWhatGoesBackIn() throws {

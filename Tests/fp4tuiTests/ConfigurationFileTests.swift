@@ -62,6 +62,35 @@ import Testing
         #expect(try Self.parse(configuration.toml) == configuration)
     }
 
+    /// The parser calls itself for each part of a key, and would use up the stack.
+    @Test func endlessKeysAreRefused() {
+        let deep = "[run]\n" + String(repeating: "a.", count: 100_000) + "b = 1\n"
+        #expect(throws: UserError("run.toml:2:1: a key of 100002 parts; keys have two")) { try Self.parse(deep) }
+        #expect(throws: UserError.self) { try Self.parse("x = " + String(repeating: "[", count: 100_000)) }
+        for broken in [
+            "[[[[", "[é]", "\u{FEFF}[é]", "[ =]", "x = 1979-05-27T", "x = 1979-05-27 2\n", "x = [1979-05-27T:]", "[",
+            "\"", "a = \"\"\"", "'", "a.",
+        ] {
+            #expect(throws: UserError.self, "\(broken)") { try Self.parse(broken) }
+        }
+    }
+
+    /// On these the parser would end the process.
+    @Test func mistakesThatTheParserDoesNotBear() throws {
+        #expect(throws: UserError("run.toml:2:2: the name of a table is expected")) { try Self.parse("\n[é]") }
+        #expect(throws: UserError("run.toml:1:16: a time is expected after the date")) {
+            try Self.parse("x = 1979-05-27T:")
+        }
+        #expect(ConfigurationFile.value(of: "1979-05-27T:") == nil)
+        let run = try Self.parse("[run]\nname = \"1979-05-27T:\"  # 1979-05-27T:\nthreads = 2\n")
+        #expect(run.run.name == "1979-05-27T:")
+        for time in ["1979-05-27T07:32:00", "1979-05-27 07:32:00.5Z", "1979-05-27 # a day", "07:32:00"] {
+            #expect(throws: UserError("run.toml:1:1: there is no key x; the nearest is run"), "\(time)") {
+                try Self.parse("x = \(time)")
+            }
+        }
+    }
+
     @Test func allWaysOfWritingAKeyMeanTheSame() throws {
         let expected = try Self.parse("[model]\nlayers = 7\n[optimizer]\nlearning_rate = 1\n")
         #expect(expected.model.layers == 7)

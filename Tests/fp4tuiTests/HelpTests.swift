@@ -37,9 +37,8 @@ import Testing
                   1    the run diverged: loss or gradient norm is not finite
                   2    a flag, a key, a file, the terminal or the data cannot be used
                   130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
-                  A signal ends the run after the current step, and the model is saved if
-                --save
-                  is given; a second signal ends the program at once.
+                  A signal ends the run between two steps, and the model is saved if
+                  --save is given; a second signal ends the program at once.
 
                 USAGE: fp4tui [options]
                        fp4tui --batch [--json] [options]

@@ -67,8 +67,8 @@ public final class FileCorpus: Corpus {
         guard trainingCount > 0, trainingCount < count else {
             throw UserError(
                 """
-                data.validation_fraction = \(validationFraction) leaves one split of the \(count) tokens empty; \
-                name more data or another fraction
+                data "\(first.file.path)": data.validation_fraction = \(validationFraction) leaves one split of the \
+                \(count) tokens empty; name more data or another fraction
                 """)
         }
         let unit = isText ? "bytes of text" : "tokens of a vocabulary of \(vocabularySize)"
@@ -100,8 +100,10 @@ public final class FileCorpus: Corpus {
             let target = UnsafeMutableBufferPointer(rebasing: window[done..<done + length])
             if isText {
                 piece.copyBytes(from: from, to: target)
+                try piece.file.requireRead()
             } else {
                 let largest = piece.copyTokens(from: from, to: target)
+                try piece.file.requireRead()
                 if Int(largest) >= vocabularySize { try refuse(piece, from: from, count: length) }
             }
             done += length
@@ -125,9 +127,9 @@ public final class FileCorpus: Corpus {
         var left = bytes / 2
         for piece in pieces where left > 0 {
             let checked = min(left, piece.count)
-            if Int(piece.largestToken(count: checked)) >= vocabularySize {
-                try refuse(piece, from: 0, count: checked)
-            }
+            let largest = piece.largestToken(count: checked)
+            try piece.file.requireRead()
+            if Int(largest) >= vocabularySize { try refuse(piece, from: 0, count: checked) }
             left -= checked
         }
     }

@@ -1,3 +1,5 @@
+import CMappedFile
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -8,12 +10,13 @@ import Darwin
 
 /// A regular file mapped read-only into memory: nothing is read until it is used, so 10 GB open at once.
 ///
-/// A file that another program makes shorter while it is mapped cannot be read past its new end: the kernel then ends
-/// the process with SIGBUS.
+/// Where the file cannot be read, because another program has cut it short or the disk fails, the bytes are zeros and
+/// `isLost` says so.
 final class MappedFile: @unchecked Sendable {  // Immutable memory for as long as the object lives.
     let path: String
     /// `nil` if the file is empty.
     private let base: UnsafeMutableRawPointer?
+    private let range: OpaquePointer?
     let byteCount: Int
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
@@ -30,15 +33,29 @@ final class MappedFile: @unchecked Sendable {  // Immutable memory for as long a
         defer { close(descriptor) }
         byteCount = found.byteCount
         guard byteCount > 0 else {
-            base = nil
+            (base, range) = (nil, nil)
             return
         }
         base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
         guard base != MAP_FAILED else { throw MappedFile.unreadable(path) }
+        range = mapped_range_watch(base, byteCount)
     }
 
     deinit {
+        if let range { mapped_range_forget(range) }
         if let base { munmap(base, byteCount) }
+    }
+
+    /// Some of the bytes that were read are not those of the file.
+    var isLost: Bool { range.map { mapped_range_is_lost($0) } ?? false }
+
+    /// - Throws: `UserError` if some of the bytes that were read are not those of the file.
+    func requireRead() throws(UserError) {
+        if isLost {
+            throw UserError(
+                "data \"\(path)\" can no longer be read whole: it was cut short, or its disk fails; it had "
+                    + "\(byteCount) bytes at the start")
+        }
     }
 
     enum Kind { case file, directory, other }

@@ -35,13 +35,30 @@ public struct Checkpoint: Sendable {
         guard
             let configuration = try? JSONDecoder().decode(
                 RunConfiguration.self, from: Data(try entry("configuration").utf8)),
-            let vocabularySize = Int(try entry("vocabulary_size")), vocabularySize > 0,
-            let step = Int(try entry("step"))
+            let vocabularySize = Int(try entry("vocabulary_size")), let step = Int(try entry("step"))
         else { throw UserError("\(file.path): its metadata cannot be understood; another version wrote it") }
+        let isText = try entry("is_text") == "true"
+        guard isText ? vocabularySize == 256 : (1...65_536).contains(vocabularySize) else {
+            throw UserError(
+                "\(file.path): its metadata have a vocabulary of \(vocabularySize); expected "
+                    + (isText ? "256 for text" : "1 to 65536"))
+        }
+        do {
+            try configuration.validateKeys()
+        } catch {
+            throw UserError("\(file.path): the configuration in its metadata is damaged: \(error)")
+        }
+        // Before memory is asked for: the header may promise what the file does not hold.
+        let parameters = configuration.model.approximateParameterCount(vocabularySize: vocabularySize)
+        guard 4 * parameters <= Double(file.dataBytes) else {
+            throw UserError(
+                "\(file.path) holds \(file.dataBytes) bytes of tensors, and the model in its metadata needs "
+                    + String(format: "%.0f", 4 * parameters) + ": it is cut short or damaged")
+        }
         self.configuration = configuration
         self.vocabularySize = vocabularySize
         self.step = step
-        isText = try entry("is_text") == "true"
+        self.isText = isText
     }
 
     /// Writes a checkpoint whole or not at all.

@@ -20,6 +20,11 @@ extension RunConfiguration {
         var given: [String: ConfigurationAssignment] = [:]
         for assignment in assignments {
             guard ConfigurationKey.named(assignment.path) != nil else {
+                if let key = ConfigurationKey.all.first(where: { $0.section == assignment.path }) {
+                    throw UserError(
+                        "\(assignment.origin): \(assignment.path) is a section and has no value; its keys are "
+                            + "\(key.path) and so on")
+                }
                 let known = ConfigurationKey.all.map(\.path) + Set(ConfigurationKey.all.map(\.section)).sorted()
                 let nearest = EditDistance.nearest(to: assignment.path, among: known) ?? "none"
                 throw UserError("\(assignment.origin): there is no key \(assignment.path); the nearest is \(nearest)")

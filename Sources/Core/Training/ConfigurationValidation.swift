@@ -29,11 +29,7 @@ extension RunConfiguration {
     /// - Parameter physicalMemory: of this machine, bytes. Twice as much is refused: it could only swap.
     /// - Throws: `UserError` naming the keys and their values.
     public func validate(physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
-        var copy = self
-        for key in ConfigurationKey.all {
-            if let value = key.value(in: self) { try key.set(value, in: &copy) }
-        }
-        try validateShape()
+        try validateKeys()
         if optimizer.minimumLearningRate > optimizer.learningRate {
             throw UserError(
                 "optimizer.minimum_learning_rate = \(optimizer.minimumLearningRate) is more than "
@@ -50,7 +46,14 @@ extension RunConfiguration {
         }
     }
 
-    private func validateShape() throws {
+    /// Checks every key, and that the keys of the model go together.
+    ///
+    /// - Throws: `UserError` naming the keys and their values.
+    func validateKeys() throws {
+        var copy = self
+        for key in ConfigurationKey.all {
+            if let value = key.value(in: self) { try key.set(value, in: &copy) }
+        }
         if !model.width.isMultiple(of: model.heads) {
             throw UserError(
                 "model.width = \(model.width) is not divisible by model.heads = \(model.heads): "
@@ -66,6 +69,17 @@ extension RunConfiguration {
                 "model.heads = \(model.heads) is not divisible by model.key_value_heads = \(model.keyValueHeads): "
                     + "each key and value head serves an equal number of heads")
         }
+    }
+
+    /// Checks a need of memory that is known to the byte.
+    ///
+    /// - Throws: `UserError` if the machine has less: it would not fail at once, but be killed once all of it is used.
+    static func requireMemory(_ bytes: Int, physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
+        guard UInt64(max(0, bytes)) > physicalMemory else { return }
+        throw UserError(
+            "this run needs \(gigabytes(Double(bytes))) of memory, and this machine has "
+                + "\(gigabytes(Double(physicalMemory))): a smaller model.width, model.layers, model.context or "
+                + "training.batch is needed")
     }
 
     private static func gigabytes(_ bytes: Double) -> String {

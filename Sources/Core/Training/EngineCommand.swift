@@ -4,7 +4,8 @@ public enum EngineCommand: Codable, Sendable, Hashable {
     case resume
     /// One optimizer step; the engine pauses after it.
     case step
-    /// Ends the run after the step in progress. With `save`, the model is written first.
+    /// Ends the run after the step in progress, or after its micro-batch in progress: that step is then dropped. With
+    /// `save`, the model is written first.
     case stop(save: String?)
     /// Sets the peak learning rate; the schedule's shape goes on.
     case setLearningRate(Double)

@@ -98,7 +98,7 @@ public enum SafeTensors {
         var header = "{\"__metadata__\":\(metadataText)" + (entries.isEmpty ? "}" : "," + tensorText.dropFirst())
         while header.utf8.count % 8 != 0 { header += " " }
 
-        let temporary = "\(path).\(getpid()).partial"
+        let temporary = temporaryPath(path)
         guard let file = fopen(temporary, "wb") else { throw failure("write", path) }
         var isWritten = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) {
             fwrite($0.baseAddress, 1, 8, file) == 8
@@ -120,6 +120,20 @@ public enum SafeTensors {
             unlink(temporary)
             throw error
         }
+    }
+
+    /// Where a file is written until it is whole.
+    private static func temporaryPath(_ path: String) -> String { "\(path).\(getpid()).partial" }
+
+    /// Finds out whether a file could be written, and leaves nothing behind.
+    ///
+    /// - Throws: `UserError` naming the file.
+    public static func requireWritable(_ path: String) throws {
+        let temporary = temporaryPath(path)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("write", path) }
+        close(descriptor)
+        unlink(temporary)
     }
 
     private static func failure(_ verb: String, _ path: String) -> UserError {
@@ -175,6 +189,9 @@ public enum SafeTensors {
                 else { throw malformed("tensor \(name) lies outside of the file (is it cut short?)") }
             }
         }
+
+        /// Bytes after the header.
+        public var dataBytes: Int { data.count - start }
 
         public var names: [String] { entries.keys.sorted() }
 

@@ -59,6 +59,7 @@ final class Trainer {
         }
         schedule = LearningRateSchedule(configuration.optimizer, steps: configuration.run.steps)
         gradientClip = configuration.optimizer.clip
+        try RunConfiguration.requireMemory(memoryBytes)
     }
 
     /// Tokens of one optimizer step.
@@ -76,8 +77,10 @@ final class Trainer {
 
     /// One optimizer step. If loss or gradient norm is not finite, the parameters stay as they were.
     ///
+    /// - Parameter isCancelled: asked between two micro-batches, of which a step may have so many that it takes minutes.
+    /// - Returns: nil if the step was cancelled: nothing has changed then.
     /// - Throws: `UserError` if the data turn out to be bad.
-    func trainStep() throws -> StepResult {
+    func trainStep(isCancelled: () -> Bool = { false }) throws -> StepResult? {
         let accumulation = configuration.training.accumulation
         let sequences = configuration.training.batch
         let length = configuration.model.context
@@ -85,6 +88,7 @@ final class Trainer {
         transformer.clearGradients()
         var loss = 0.0
         for microBatch in 0..<accumulation {
+            if microBatch > 0, isCancelled() { return nil }
             try sampler.fill(
                 step: step, microBatch: microBatch, tokens: batch.places.tokens, targets: batch.places.targets)
             transformer.pass = QuantizationPassKey(

@@ -85,6 +85,8 @@ public actor TrainingEngine {
             }
             if evaluations.last?.step != trainer.step { try evaluate() }
         } catch {
+            // The data are bad, not the model: what it has learned is kept.
+            if trainer.step > 0, !configuration.run.save.isEmpty { save(to: configuration.run.save, isFinal: false) }
             fail(error)
             return .failed
         }
@@ -98,7 +100,8 @@ public actor TrainingEngine {
 
     /// Returns false if the run diverged.
     private func trainStep() throws -> Bool {
-        let (result, seconds) = try timed { try trainer.trainStep() }
+        let (result, seconds) = try timed { try trainer.trainStep(isCancelled: { mailbox.hasStop }) }
+        guard let result else { return true }
         trainingSeconds += seconds
         lastLoss = result.loss
         // A step that diverged was not applied, so the trainer has not counted it.

@@ -157,6 +157,7 @@ enum RunPanel {
     private static func facts(_ state: DashboardState) -> [(name: String, value: String)] {
         guard let run = state.run else { return [] }
         let model = run.model
+        let isEndless = run.trainingTokens == Int.max
         let heads =
             model.keyValueHeads == model.heads ? "\(model.heads)" : "\(model.heads), \(model.keyValueHeads) key-value"
         var facts = [
@@ -169,16 +170,16 @@ enum RunPanel {
             ("data", run.data),
             (
                 "tokens",
-                "\(NumberText.short(Double(run.trainingTokens))) train, "
-                    + "\(NumberText.short(Double(run.validationTokens))) val"
+                isEndless
+                    ? "endless"
+                    : "\(NumberText.short(Double(run.trainingTokens))) train, "
+                        + "\(NumberText.short(Double(run.validationTokens))) val"
             ),
         ]
         if let last = state.last {
-            let epochs = run.trainingTokens > 0 ? Double(last.tokens) / Double(run.trainingTokens) : 0
+            let epochs = NumberText.fixed(Double(last.tokens) / Double(max(1, run.trainingTokens)), 2)
             facts.append(
-                (
-                    "seen", "\(NumberText.short(Double(last.tokens))) tokens, \(NumberText.fixed(epochs, 2)) epochs"
-                ))
+                ("seen", "\(NumberText.short(Double(last.tokens))) tokens" + (isEndless ? "" : ", \(epochs) epochs")))
         }
         if let best = state.bestEvaluation {
             facts.append(

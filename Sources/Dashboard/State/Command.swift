@@ -27,7 +27,7 @@ enum Command: Hashable {
         guard let name = words.first else { throw UserError("no command: type one, or Esc") }
         let argument = words.count > 1 ? trimmed(words[1]) : ""
         guard let entry = list.first(where: { $0.name == name }) else {
-            throw UserError("unknown command \(name): : shows the commands")
+            throw UserError("unknown command \(name), try \(list.map(\.name).joined(separator: " "))")
         }
         if entry.argument.isEmpty, !argument.isEmpty { throw UserError("\(name) takes nothing after it") }
         switch name {

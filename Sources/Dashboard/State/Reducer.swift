@@ -102,13 +102,14 @@ extension DashboardState {
             {
                 bestEvaluation = evaluation
             }
-            note(
-                .evaluation, "validation \(NumberText.significant(Double(evaluation.validationLoss)))",
-                step: evaluation.step)
+            let text = "validation \(NumberText.significant(Double(evaluation.validationLoss)))"
+            note(.evaluation, text, step: evaluation.step)
+            answer(DashboardState.evaluating, "\(text) at step \(NumberText.grouped(evaluation.step))")
             lastStepAt = now
         case .sampled(let text):
             sample = text
             scroll[.sample] = nil
+            answer(DashboardState.sampling, "sampled at step \(NumberText.grouped(text.step))")
             lastStepAt = now
         case .learningRateChanged(let step, let from, let to):
             note(.change, "peak lr \(NumberText.scientific(from)) to \(NumberText.scientific(to))", step: step)
@@ -128,6 +129,15 @@ extension DashboardState {
             return finish(summary)
         }
         return []
+    }
+
+    /// Shown until the answer comes.
+    private static let evaluating = "evaluating"
+    private static let sampling = "sampling"
+
+    /// Replaces the message that a request is under way, if it still stands there.
+    private mutating func answer(_ question: String, _ text: String) {
+        if message?.text == question { say(text) }
     }
 
     private func clipText(_ value: Double) -> String {
@@ -201,6 +211,7 @@ extension DashboardState {
             say("the run is stopping", isError: true)
             return []
         }
+        message = nil
         switch command {
         case .pause:
             if phase == .paused {
@@ -222,8 +233,8 @@ extension DashboardState {
                 return []
             }
             request = .step
-        case .evaluate: say("evaluating")
-        case .sample: say("sampling")
+        case .evaluate: say(DashboardState.evaluating)
+        case .sample: say(DashboardState.sampling)
         case .save(let path): say("saving \(path)")
         case .setLearningRate(let value): say("peak lr \(NumberText.scientific(value)) from the next step")
         case .setGradientClip(let value): say("clip \(clipText(value)) from the next step")
