@@ -51,7 +51,7 @@ func multiplyIntegerTile(_ panels: ScaledPanels, _ c: WriteRow, _ rowStride: Int
         fSum1 = (row + 32).loadUnaligned(as: SIMD8<Float>.self)
     }
     while remaining > 0 {
-        let steps = (remaining < panels.chunk ? remaining &+ 3 : panels.chunk) / 4
+        var steps = (remaining < panels.chunk ? remaining &+ 3 : panels.chunk) / 4
         remaining &-= panels.chunk
         let start0 = corrections.loadUnaligned(as: SIMD4<Int64>.self)
         let start1 = (corrections + 32).loadUnaligned(as: SIMD4<Int64>.self)
@@ -61,18 +61,27 @@ func multiplyIntegerTile(_ panels: ScaledPanels, _ c: WriteRow, _ rowStride: Int
         var d0 = start0, d1 = start1
         var e0 = start0, e1 = start1
         var f0 = start0, f1 = start1
-        var pairs = steps / 2
-        while pairs > 0 {
+        if steps == 4 {
+            // Blocks of 16 spend no time on a loop.
             multiplyStep(left, stride, right, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
             multiplyStep(left + 4, stride, right + 64, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
-            left += 8
-            right += 128
-            pairs &-= 1
-        }
-        if steps & 1 != 0 {
-            multiplyStep(left, stride, right, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
-            left += 4
-            right += 64
+            multiplyStep(left + 8, stride, right + 128, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+            multiplyStep(left + 12, stride, right + 192, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+            left += 16
+            right += 256
+        } else {
+            while steps >= 2 {
+                multiplyStep(left, stride, right, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+                multiplyStep(left + 4, stride, right + 64, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+                left += 8
+                right += 128
+                steps &-= 2
+            }
+            if steps == 1 {
+                multiplyStep(left, stride, right, &a0, &a1, &b0, &b1, &c0, &c1, &d0, &d1, &e0, &e1, &f0, &f1)
+                left += 4
+                right += 64
+            }
         }
         let s0 = UnsafeRawPointer(rightScales).loadUnaligned(as: SIMD8<Float>.self)
         let s1 = UnsafeRawPointer(rightScales + 8).loadUnaligned(as: SIMD8<Float>.self)
