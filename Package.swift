@@ -28,11 +28,16 @@ kernelModules += [
         swiftSettings: kernelSettings([
             "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni",
         ])),
+]
+#endif
+// Swift has no Float16 on Intel Macs.
+#if arch(x86_64) && !os(macOS)
+kernelModules += [
     .target(
         name: "KernelsAVX512FP16", dependencies: ["KernelInterface"],
         swiftSettings: kernelSettings([
             "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512fp16",
-        ])),
+        ]))
 ]
 #endif
 

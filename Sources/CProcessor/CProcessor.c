@@ -8,9 +8,13 @@ bool processor_has_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-bool processor_has_avx512(void) {
+bool processor_has_avx512f(void) {
     __builtin_cpu_init();
-    return processor_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+    return __builtin_cpu_supports("avx512f");
+}
+
+bool processor_has_avx512(void) {
+    return processor_has_avx2() && processor_has_avx512f() && __builtin_cpu_supports("avx512bw")
         && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
         && __builtin_cpu_supports("avx512vnni");
 }
@@ -22,6 +26,7 @@ bool processor_has_avx512fp16(void) {
 }
 #else
 bool processor_has_avx2(void) { return false; }
+bool processor_has_avx512f(void) { return false; }
 bool processor_has_avx512(void) { return false; }
 bool processor_has_avx512fp16(void) { return false; }
 #endif

@@ -17,7 +17,8 @@ public struct IntegerTarget {
 
 /// Rounds one vector and counts what happens to it.
 ///
-/// `SR` and `nearest` differ in a constant that each caller knows, so that the loops hold no branch.
+/// - Parameter uniform: random numbers for stochastic rounding; nil for rounding to nearest. Callers are compiled for each
+///   case, so that their loops hold no branch.
 @inlinable @inline(always)
 func quantize(
     _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ isPadding: Bool,

@@ -199,7 +199,8 @@ public protocol KernelTable: Sendable {
     /// C[rows, columns] = A·B, or C += A·B, from packed doubled E2M1 values.
     ///
     /// Every element of C is one chain over the chunks of the reduction axis: c = fma(Σ, sA · sB, c), where Σ is the exact
-    /// sum of the products of integers. So the bits depend neither on the tier nor on how the work is divided.
+    /// sum of the products of integers. So the bits depend neither on the tier nor on how the work is divided. A
+    /// product of scales beyond FP32's largest number gives infinities or NaN.
     func multiplyIntegers(
         _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
     /// Like `multiplyAddProbe`, for the instruction that multiplies the integers.
@@ -215,9 +216,10 @@ public protocol HalfKernelTable: Sendable {
     /// C[rows, columns] = A·B, or C += A·B, from packed halves.
     ///
     /// Every element of C is one chain over the chunks of the reduction axis, c = fma(Σ, sA · sB, c) in FP32, where Σ is a
-    /// chain of fused multiply-adds in FP16 over the chunk: the same bits however the work is divided. FP32 sums of the
-    /// same values differ by at most γ · Σ|a·b| + n · 2⁻²⁵ · sA · sB a chunk of n values, where γ = n·u / (1 − n·u) and
-    /// u = 2⁻¹¹ (Higham, Accuracy and Stability of Numerical Algorithms, §3.1; the second term is FP16's underflow).
+    /// chain of fused multiply-adds in FP16 over the chunk: the same bits however the work is divided. A chunk of n values
+    /// contributes an error of at most γ · Σ|a·b| + n · 2⁻²⁵ · sA · sB, where γ = n·u / (1 − n·u), u = 2⁻¹¹, and the
+    /// scales sA and sB are those of the stored halves (Higham, Accuracy and Stability of Numerical Algorithms, §3.1; the
+    /// second term is FP16's underflow). The sum over chunks adds FP32's rounding.
     func multiplyHalves(
         _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
     /// Like `KernelTable.multiplyAddProbe`, in FP16.

@@ -79,6 +79,9 @@ public func multiplyScaledBody(
             while row < rows {
                 let validRows = rows &- row < tileRows ? rows &- row : tileRows
                 let corner = c + (row &* rowStride &+ column)
+                if validRows == tileRows {
+                    prefetchCorner(corner + tileRows &* rowStride, rowStride, tileRows, tileColumns)
+                }
                 if validRows == tileRows && validColumns == tileColumns {
                     tile(tilePanels, corner, rowStride, accumulate)
                 } else {

@@ -185,8 +185,12 @@ public struct Kernels: KernelTable {
         stride: Int,
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
-        encodeHalvesBody(
-            x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums)
+        if let uniforms {
+            encodeHalvesBody(
+                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums)
+        } else {
+            encodeHalvesBody(x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums)
+        }
     }
 
     public func writeRows(

@@ -15,10 +15,11 @@ struct BenchGEMMCommand: ParsableCommand {
         commandName: "gemm", abstract: "Matrix products in every format, against this machine's peak, FP32 and BLAS.",
         discussion: """
             Figures are GFLOP/s. "peak" is the instruction that multiplies, alone on registers, measured in the same run; \
-            "packed" has both operands ready in the kernel's own layout, "of peak" is its share of the peak. "linear" is \
-            the product as a training step does it: activations and gradients are quantized and packed inside, weights \
-            were before; "quant" is the share of its time that this takes, and the last columns say how many times as \
-            fast it is as the same product in FP32, and as the sgemm of OpenBLAS, MKL or BLIS, the fastest of those installed.
+            "packed" has both operands ready in the kernel's own layout, "of peak" is its share of the peak. "linear" \
+            quantizes and packs activations and gradients inside; weights, which need it once a step, were before. \
+            "quant" is the share of its time that this takes, and "/fp32" how many times as fast it is as the same in \
+            FP32. "whole" quantizes and packs both operands inside, and "/sgemm" compares that with the sgemm of \
+            OpenBLAS, MKL or BLIS, the fastest of those installed.
 
             All of these take turns for as long as --seconds says, and each figure is a median.
             """)
@@ -68,13 +69,16 @@ struct BenchGEMMCommand: ParsableCommand {
         }
         let context = try ComputeContext(
             tier: KernelTier.named(tier, flag: "--tier"), threads: threads, strictFP8: strictFP8)
-        let blas = SystemBLAS.installed(
-            threads: context.pool.lanes, tier: KernelTier.available.last ?? .portable)
+        let blas = SystemBLAS.installed(threads: context.pool.lanes)
         let benchmark = GEMMBenchmark(context: context, blas: blas)
         var results: [GEMMBenchmark.Result] = []
         if !json {
             print("\(context.pool.lanes) threads, kernels \(context.tier.rawValue); BLAS: \(describe(blas))")
-            print(line(["shape", "pass", "format", "peak", "packed", "of peak", "linear", "quant", "/fp32", "/sgemm"]))
+            print(
+                line([
+                    "shape", "pass", "format", "peak", "packed", "of peak", "linear", "quant", "/fp32", "whole",
+                    "/sgemm",
+                ]))
         }
         for shape in shapes {
             for format in formats {
@@ -117,12 +121,12 @@ struct BenchGEMMCommand: ParsableCommand {
         return [
             result.shape, result.pass.rawValue, result.format.description, rate(result.peak), rate(result.packed),
             percent(result.packedOfPeak), rate(result.linear), percent(result.quantizeShare),
-            times(result.speedupOverFP32), times(result.speedupOverSgemm),
+            times(result.speedupOverFP32), rate(result.whole), times(result.speedupOverSgemm),
         ]
     }
 
     private func line(_ cells: [String]) -> String {
-        let widths = [-15, -5, -9, 7, 7, 7, 7, 6, 5, 6]
+        let widths = [-14, -5, -8, 6, 6, 7, 6, 5, 5, 6, 6]
         return zip(cells, widths).map { cell, width in
             let padding = String(repeating: " ", count: max(0, abs(width) - cell.count))
             return width < 0 ? cell + padding : padding + cell

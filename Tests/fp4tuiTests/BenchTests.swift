@@ -16,7 +16,7 @@ import Testing
         let formats = results.compactMap { $0["format"] as? String }
         #expect(formats == ["fp32", "bf16", "fp8", "mxfp8", "fp4", "fp4-2d", "mxfp4", "nvfp4", "nvfp4-2d"])
         for result in results {
-            for key in ["peak", "packed", "packedOfPeak", "linear", "quantizeShare", "speedupOverFP32"] {
+            for key in ["peak", "packed", "packedOfPeak", "linear", "quantizeShare", "whole", "speedupOverFP32"] {
                 #expect(try #require(result[key] as? Double) > 0, "\(key)")
             }
             let isFP4 = (result["format"] as? String)?.contains("fp4") == true

@@ -9,6 +9,9 @@
 /// AVX2 and FMA, usable in this process.
 bool processor_has_avx2(void);
 
+/// AVX-512 F, usable in this process.
+bool processor_has_avx512f(void);
+
 /// AVX-512 F, BW, DQ, VL and VNNI, usable in this process.
 bool processor_has_avx512(void);
 

@@ -72,14 +72,17 @@ public struct GEMMBenchmark {
         /// GFLOP/s with both operands already packed.
         public var packed: Double
         public var packedOfPeak: Double
-        /// GFLOP/s of the GEMM as a step does it: activations and gradients are quantized and packed inside, weights
-        /// were before.
+        /// GFLOP/s of the GEMM with activations and gradients quantized and packed inside, weights before: once a step is
+        /// enough for them.
         public var linear: Double
         /// The share of that time in which operands are quantized and packed.
         public var quantizeShare: Double
-        /// How many times as fast as the same GEMM in FP32.
+        /// GFLOP/s with both operands quantized and packed inside.
+        public var whole: Double
+        /// How many times as fast `linear` is as the same in FP32.
         public var speedupOverFP32: Double
-        /// How many times as fast as the fastest BLAS library's sgemm; nil without one.
+        /// How many times as fast `whole` is as the fastest BLAS library's sgemm, which packs both operands too; nil without
+        /// one.
         public var speedupOverSgemm: Double?
     }
 
@@ -143,6 +146,7 @@ public struct GEMMBenchmark {
         var packed: Double
         var linear: Double
         var quantizing: Double
+        var whole: Double
         var fp32: Double
         var sgemm: Double?
     }
@@ -176,8 +180,11 @@ public struct GEMMBenchmark {
                     packed: nanoseconds { multiply(operands, into: c, shape) },
                     linear: nanoseconds { linear(operands, pass, into: c, shape) },
                     quantizing: nanoseconds { quantize(operands, pass) },
+                    whole: nanoseconds { whole(operands, into: c, shape) },
                     fp32: nanoseconds { linear(fp32, pass, into: c, shape) },
                     sgemm: blas.map { library in
+                        // Wakes its threads.
+                        library.sgemm(viewA, viewB, into: c, rowStride: shape.n)
                         let time = nanoseconds { library.sgemm(viewA, viewB, into: c, rowStride: shape.n) }
                         // Its threads spin for a while before they sleep, on cores that the next turn needs.
                         if context.pool.lanes > 1 { usleep(40_000) }
@@ -192,8 +199,9 @@ public struct GEMMBenchmark {
             packedOfPeak: median(results.map { shape.operations / $0.packed / $0.peak }),
             linear: median(results.map { shape.operations / $0.linear }),
             quantizeShare: median(results.map { $0.quantizing / $0.linear }),
+            whole: median(results.map { shape.operations / $0.whole }),
             speedupOverFP32: median(results.map { $0.fp32 / $0.linear }),
-            speedupOverSgemm: blas.isEmpty ? nil : median(results.map { ($0.sgemm ?? .nan) / $0.linear }))
+            speedupOverSgemm: blas.isEmpty ? nil : median(results.map { ($0.sgemm ?? .nan) / $0.whole }))
     }
 
     private func multiply(_ operands: Operands, into c: WriteRow, _ shape: Shape) {
@@ -211,6 +219,11 @@ public struct GEMMBenchmark {
 
     private func linear(_ operands: Operands, _ pass: Pass, into c: WriteRow, _ shape: Shape) {
         quantize(operands, pass)
+        multiply(operands, into: c, shape)
+    }
+
+    private func whole(_ operands: Operands, into c: WriteRow, _ shape: Shape) {
+        context.packBoth(operands.a, operands.b, operands.formats, into: (operands.packedA, operands.packedB))
         multiply(operands, into: c, shape)
     }
 

@@ -1,3 +1,4 @@
+import CProcessor
 import KernelInterface
 
 #if canImport(Glibc)
@@ -23,19 +24,15 @@ public final class SystemBLAS {
 
     /// OpenBLAS, MKL and BLIS, as far as they are installed.
     ///
-    /// OpenBLAS as Debian builds it knows no processor newer than itself and falls back to its oldest kernels there: unless
-    /// OPENBLAS_CORETYPE is set, it is told to take the ones for the widest instruction set.
-    /// - Parameters:
-    ///   - threads: threads that each may use.
-    ///   - tier: the fastest that this processor can run.
-    public static func installed(threads: Int, tier: KernelTier) -> [SystemBLAS] {
-        let coreType =
-            switch tier {
-            case .avx512, .avx512fp16: "SKYLAKEX"
-            case .avx2: "HASWELL"
-            case .portable: "NEHALEM"
-            }
-        setenv("OPENBLAS_CORETYPE", coreType, 0)
+    /// OpenBLAS as Debian builds it knows no processor newer than itself and falls back to its oldest kernels there: on
+    /// x86, unless OPENBLAS_CORETYPE is set, it is told to take those for the widest instruction set.
+    /// - Parameter threads: threads that each may use.
+    public static func installed(threads: Int) -> [SystemBLAS] {
+        if processor_has_avx512f() {
+            setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0)
+        } else if processor_has_avx2() {
+            setenv("OPENBLAS_CORETYPE", "HASWELL", 0)
+        }
         let files = [
             ["libopenblas.so.0", "libopenblas.so", "libopenblas.dylib"], ["libmkl_rt.so.2", "libmkl_rt.so"],
             ["libblis.so.4", "libblis.so"],
@@ -54,9 +51,13 @@ public final class SystemBLAS {
         name = file
         function = unsafeBitCast(symbol, to: Sgemm.self)
         typealias SetThreads = @convention(c) (Int32) -> Void
-        for setter in ["openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads"] {
+        for setter in ["openblas_set_num_threads", "MKL_Set_Num_Threads"] {
             guard let symbol = dlsym(library, setter) else { continue }
             unsafeBitCast(symbol, to: SetThreads.self)(Int32(threads))
+        }
+        typealias SetThreadsBLIS = @convention(c) (Int) -> Void
+        if let symbol = dlsym(library, "bli_thread_set_num_threads") {
+            unsafeBitCast(symbol, to: SetThreadsBLIS.self)(threads)
         }
         typealias CoreName = @convention(c) () -> UnsafePointer<CChar>?
         kernels = dlsym(library, "openblas_get_corename").flatMap { symbol in
@@ -68,7 +69,10 @@ public final class SystemBLAS {
     public func sgemm(_ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int) {
         let (rowMajor, asIs, transposed): (Int32, Int32, Int32) = (101, 111, 112)
         func layout(_ view: MatrixView) -> (Int32, Int32) {
-            view.columnStride == 1 ? (asIs, Int32(view.rowStride)) : (transposed, Int32(view.columnStride))
+            // A single row or column has a stride that nothing needs, but that must be large enough.
+            view.columnStride == 1
+                ? (asIs, Int32(max(view.rowStride, view.columns)))
+                : (transposed, Int32(max(view.columnStride, view.rows)))
         }
         let (transposeA, strideA) = layout(a)
         let (transposeB, strideB) = layout(b)

@@ -1,8 +1,7 @@
 /// The blocks of C that are pieces of a parallel multiplication.
 ///
-/// A block's left panels stay in the second-level cache, for one block of the depth, while the right panels pass by; there are
-/// several blocks per lane where the
-/// product is large enough, so that no lane waits long for another's last block.
+/// A block's left panels stay in the second-level cache, for one block of the depth, while the right panels pass by. There
+/// are several blocks per lane where the product is large enough, so that no lane waits long for another's last block.
 struct BlockGrid {
     struct Block {
         var row: Int

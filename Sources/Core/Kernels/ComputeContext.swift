@@ -55,8 +55,8 @@ public final class ComputeContext {
     ///
     /// Every element of C is one chain of fused multiply-adds that starts at zero, or at C when accumulating: over
     /// k = 0, 1, … K − 1, or, if both operands are E2M1, over chunks of K whose integer products are summed exactly
-    /// (`KernelTable.multiplyIntegers`), or, on a processor that multiplies FP16 and if both operands are FP8 or one of
-    /// them and the other E2M1, over chunks that are summed in FP16 (`HalfKernelTable.multiplyHalves` bounds the
+    /// (`KernelTable.multiplyIntegers`), or, on a processor that multiplies FP16 and if one operand is FP8 and the
+    /// other FP8 or E2M1, but not both E5M2, over chunks that are summed in FP16 (`HalfKernelTable.multiplyHalves` bounds the
     /// difference). But for FP16 the same bits on every tier, and the same for every number of threads. Every shape is
     /// served, empty ones too; K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger
     /// than any before.
@@ -65,7 +65,7 @@ public final class ComputeContext {
     ///   - rowStride: floats from one row of C to the next.
     ///   - random: of A and of B, for formats that round stochastically or transform with random signs, which must be the
     ///     same for both.
-    ///   - health: what quantization did to the operands is added to it.
+    ///   - health: what quantization did to the operands is added to it; nothing for formats without scales.
     public func gemm(
         _ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int, accumulate: Bool = false,
         formats: GEMMFormats, random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
@@ -109,7 +109,6 @@ public final class ComputeContext {
         random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
         precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
-        precondition(formats.a.hadamard == formats.b.hadamard, "both operands must be transformed alike")
         pack(
             packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables),
             packer(b.transposed, formats.b, into: packed.b, random: random.b, tables: &rightTables), health: health)
@@ -119,6 +118,7 @@ public final class ComputeContext {
         _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
         tables: inout PackingBuffer
     ) -> OperandPacker {
+        precondition(packed.layout.extent == view.rows && packed.layout.depth == format.paddedDepth(view.columns))
         if case .unscaled = packed.layout.encoding { return OperandPacker(view, into: packed, kernels: kernels) }
         let unit = format.chunk
         let depth = packed.layout.depth
@@ -162,13 +162,10 @@ public final class ComputeContext {
             partials[index] = partial
         }
         guard let health else { return }
-        for index in 0..<pieces {
-            if index < firstPieces {
-                health.pointee.a.add(partials[index])
-            } else {
-                health.pointee.b.add(partials[index])
-            }
-        }
+        for index in 0..<firstPieces { health.pointee.a.add(partials[index]) }
+        for index in firstPieces..<pieces { health.pointee.b.add(partials[index]) }
+        health.pointee.a.storedBits += a?.storedBits ?? 0
+        health.pointee.b.storedBits += b?.storedBits ?? 0
     }
 
     /// C = A·B, or C += A·B, in parallel, from packed operands.
@@ -178,7 +175,8 @@ public final class ComputeContext {
         let m = a.layout.extent
         let n = b.layout.extent
         let depth = a.layout.depth
-        precondition(depth == b.layout.depth, "both operands must be filled up to the same depth")
+        precondition(a.layout.side == .left && b.layout.side == .right)
+        precondition(a.layout.matches(b.layout), "operands must be packed for the same GEMM")
         let isScaled = a.layout.isInteger || a.layout.isHalf
         let blocks = BlockGrid(
             rows: m, columns: n, depth: a.layout.isInteger ? depth / 4 : depth, tileRows: a.layout.panelWidth,
@@ -257,17 +255,20 @@ public final class ComputeContext {
     private func layout(
         _ side: PackedLayout.Side, extent: Int, depth: Int, _ format: BlockFormat, _ formats: GEMMFormats
     ) -> PackedLayout {
+        precondition(
+            format.chunk == 16 || format.chunk == 32 || format.chunk == 64 || format.chunk == 128,
+            "blocks have 16, 32, 64 or 128 values")
+        precondition(formats.a.hadamard == formats.b.hadamard, "both operands must be transformed alike")
         let isLeft = side == .left
-        // Both operands have the depth that the larger transform needs.
-        let padded = max(formats.a.paddedDepth(depth), formats.b.paddedDepth(depth))
+        let padded = format.paddedDepth(depth)
         let encoding: PackedLayout.Encoding
         let width: Int
         switch formats.arithmetic(allowsHalf: half != nil) {
         case .integer(let chunk):
             encoding = .integer(chunk: chunk)
             width = isLeft ? kernels.integerTileRows : kernels.integerTileColumns
-        case .half(let chunk):
-            encoding = .half(chunk: chunk)
+        case .half(let chunk, let factors):
+            encoding = .half(chunk: chunk, factor: isLeft ? factors.a : factors.b)
             width = (isLeft ? half?.tileRows : half?.tileColumns) ?? 0
         case .float:
             encoding = format.unscaled.map(PackedLayout.Encoding.unscaled) ?? .dequantized

@@ -5,8 +5,8 @@ enum GEMMArithmetic: Hashable, Sendable {
     /// Both operands are E2M1: integers, exactly, and scales for each chunk of so many values of the reduction axis.
     case integer(chunk: Int)
     /// Both operands have 8 bits or fewer, and the processor multiplies FP16: FP16 within a chunk of so many values, then
-    /// scales and FP32.
-    case half(chunk: Int)
+    /// scales and FP32. The factors make values FP16's, exactly.
+    case half(chunk: Int, factors: HalfFactors)
 }
 
 extension GEMMFormats {
@@ -14,20 +14,36 @@ extension GEMMFormats {
     func arithmetic(allowsHalf: Bool) -> GEMMArithmetic {
         let chunk = min(a.chunk, b.chunk)
         if case .e2m1 = a.element, case .e2m1 = b.element { return .integer(chunk: chunk) }
-        if allowsHalf, a.unscaled == nil, b.unscaled == nil { return .half(chunk: chunk) }
+        if allowsHalf, let factors = HalfFactors(a.element, b.element) { return .half(chunk: chunk, factors: factors) }
         return .float
     }
 }
 
-extension ElementFormat {
-    /// What values are multiplied by to be stored in FP16: then 128 products of the largest, at most 14² each, stay below
-    /// its largest number, 65504.
-    var halfFactor: Float {
-        switch self {
-        case .e4m3: 0x1p-5
-        case .e5m2: 0x1p-12
-        case .e2m1: 2
-        case .fp32, .bf16: 1
+/// What the values of two operands are multiplied by to be stored in FP16: so that every value of both formats is exact
+/// there, down to FP16's smallest number 2⁻²⁴, and 128 products of the largest values stay below its largest, 65504.
+struct HalfFactors: Hashable, Sendable {
+    let a: Float
+    let b: Float
+
+    private init(_ a: Float, _ b: Float) {
+        self.a = a
+        self.b = b
+    }
+
+    /// nil if there are none, or an element is none of 8 bits or fewer.
+    init?(_ a: ElementFormat, _ b: ElementFormat) {
+        switch (a, b) {
+        // 14² · 128 = 25088
+        case (.e4m3, .e4m3): self.init(0x1p-5, 0x1p-5)
+        // 224 · 1.75 · 128 = 50176
+        case (.e5m2, .e4m3), (.e4m3, .e5m2): self.init(0x1p-8, 0x1p-8)
+        // 224 · 1.5 · 128 = 43008
+        case (.e5m2, .e2m1): self.init(0x1p-8, 0x1p-2)
+        case (.e2m1, .e5m2): self.init(0x1p-2, 0x1p-8)
+        // 14 · 12 · 128 = 21504
+        case (.e4m3, .e2m1): self.init(0x1p-5, 2)
+        case (.e2m1, .e4m3): self.init(2, 0x1p-5)
+        case (.e5m2, .e5m2), (.e2m1, .e2m1), (.fp32, _), (_, .fp32), (.bf16, _), (_, .bf16): return nil
         }
     }
 }
@@ -43,7 +59,7 @@ extension BlockFormat {
 
     /// The length of the reduction axis once it is filled up for the Hadamard transform.
     func paddedDepth(_ depth: Int) -> Int {
-        guard let size = hadamard?.size else { return depth }
+        guard unscaled == nil, let size = hadamard?.size else { return depth }
         return (depth + size - 1) / size * size
     }
 }

@@ -5,6 +5,9 @@ import KernelsPortable
 #if arch(x86_64)
 import KernelsAVX2
 import KernelsAVX512
+#endif
+
+#if canImport(KernelsAVX512FP16)
 import KernelsAVX512FP16
 #endif
 
@@ -14,7 +17,9 @@ extension KernelTier {
         var tiers = [KernelTier.portable]
         if processor_has_avx2() { tiers.append(.avx2) }
         if processor_has_avx512() { tiers.append(.avx512) }
+        #if canImport(KernelsAVX512FP16)
         if processor_has_avx512fp16() { tiers.append(.avx512fp16) }
+        #endif
         return tiers
     }()
 
@@ -57,7 +62,7 @@ extension KernelTier {
 
     /// The half-precision kernels of a tier that this processor can run; nil if it has none.
     var halfKernels: (any HalfKernelTable)? {
-        #if arch(x86_64)
+        #if canImport(KernelsAVX512FP16)
         if self == .avx512fp16 { return KernelsAVX512FP16.HalfKernels() }
         #endif
         return nil

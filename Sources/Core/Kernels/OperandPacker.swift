@@ -22,6 +22,9 @@ struct OperandPacker {
         return quantizer.pieces
     }
 
+    /// Bits of the quantized operand; 0 if its format has no scales.
+    var storedBits: Int { quantizer?.storedBits ?? 0 }
+
     mutating func useMagnitudes() {
         if quantizer?.needsMagnitudes == true { quantizer?.useMagnitudes() }
     }

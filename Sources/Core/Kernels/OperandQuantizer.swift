@@ -41,6 +41,8 @@ struct OperandQuantizer {
 
     var needsMagnitudes: Bool { format.needsMagnitudes }
 
+    var storedBits: Int { format.storedBits(BlockGeometry(format, extent: view.rows, depth: view.columns)) }
+
     // MARK: First pass
 
     func findMagnitudes(piece: Int, _ scratch: QuantizerScratch) {
@@ -175,8 +177,6 @@ struct OperandQuantizer {
         }
         if case .e4m3 = format.scale, tensorAmax >= 0x7F80_0000 {
             for lane in 0..<blocks * 16 { scratch.amax[lane] = tensorAmax }
-            kernels.blockScales(
-                scratch.amax, count: blocks, settings, scales: scratch.scales, encodes: scratch.encodes)
             largest = tensorAmax
         }
         return largest
@@ -214,7 +214,7 @@ struct OperandQuantizer {
         let scales = scratch.visibleScales(isFinite)
         let isLeft = layout.side == .left
         switch layout.encoding {
-        case .unscaled, .dequantized:
+        case .dequantized, .unscaled:
             let target = scratch.floats + index * 16
             kernels.encodeFloats(
                 scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
@@ -238,8 +238,7 @@ struct OperandQuantizer {
             }
             // Values are doubled.
             writeScales(strip: strip, start: start, length: length, factor: 0.5, scratch)
-        case .half:
-            let factor = format.element.halfFactor
+        case .half(_, let factor):
             kernels.encodeHalves(
                 scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
                 settings, factor: factor, isDoubled: isLeft,
@@ -344,7 +343,9 @@ extension BlockFormat {
 
 extension QuantizationRandom {
     /// NVIDIA's vector of signs (arXiv 2509.25149), a set bit for each −1, repeated.
-    private static let fixed: UInt32 = 0b1101_0111_1110_1000
+    private static let fixed: UInt32 = HadamardTransform.fixedSigns.enumerated().reduce(0) { bits, sign in
+        sign.element < 0 ? bits | 1 << UInt32(sign.offset) : bits
+    }
 
     func signs(_ kind: BlockFormat.Hadamard.Signs) -> SIMD4<UInt32> {
         switch kind {

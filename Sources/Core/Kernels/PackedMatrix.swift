@@ -18,8 +18,8 @@ public struct PackedLayout: Hashable, Sendable {
         case dequantized
         /// Doubled E2M1 values, with scales for each chunk of so many values along the reduction axis.
         case integer(chunk: Int)
-        /// Values in FP16, with scales for each chunk of so many values along the reduction axis.
-        case half(chunk: Int)
+        /// Values times a factor in FP16, with scales for each chunk of so many values along the reduction axis.
+        case half(chunk: Int, factor: Float)
     }
 
     public let side: Side
@@ -61,6 +61,18 @@ public struct PackedLayout: Hashable, Sendable {
         }
     }
 
+    /// A left and a right operand can be multiplied.
+    func matches(_ right: PackedLayout) -> Bool {
+        guard depth == right.depth, depthBlock == right.depthBlock else { return false }
+        switch (encoding, right.encoding) {
+        case (.unscaled, .unscaled), (.unscaled, .dequantized), (.dequantized, .unscaled), (.dequantized, .dequantized):
+            return true
+        case (.integer(let chunk), .integer(let other)): return chunk == other
+        case (.half(let chunk, _), .half(let other, _)): return chunk == other
+        default: return false
+        }
+    }
+
     // MARK: Floats
 
     /// Depth of the block that begins at `start`.
@@ -85,7 +97,7 @@ public struct PackedLayout: Hashable, Sendable {
     /// Values along the reduction axis that share a scale.
     var chunk: Int {
         switch encoding {
-        case .integer(let chunk), .half(let chunk): chunk
+        case .integer(let chunk), .half(let chunk, _): chunk
         case .unscaled, .dequantized: depth
         }
     }

@@ -14,8 +14,7 @@ public struct BlockGeometry: Hashable, Sendable {
         precondition(extent >= 0 && depth >= 0)
         self.extent = extent
         self.depth = depth
-        let group = format.unscaled == nil ? format.hadamard?.size ?? 1 : 1
-        paddedDepth = Self.parts(of: depth, group) * group
+        paddedDepth = format.paddedDepth(depth)
         (blockRows, blockColumns) =
             switch format.block {
             case .tensor: (max(extent, 1), max(paddedDepth, 1))

@@ -8,6 +8,9 @@ import Darwin
 
 /// What quantization did to an operand: counts and sums, which add up over parts, and the figures that follow from them.
 ///
+/// Sums that the kernels report are added up in FP32 within strips of 16 rows: squares of magnitudes beyond 1e19 or below
+/// 1e-19 are lost there, and figures that need them are then nil, or rough.
+///
 /// With a Hadamard transform all of it is about the transformed values; where the depth was padded for it, `count` and
 /// `underflowed` leave the padded positions out.
 public struct QuantizationHealth: Codable, Hashable, Sendable {

@@ -73,6 +73,9 @@ extension BlockFormat: CustomStringConvertible, Codable {
         guard element == .e2m1 else {
             throw UserError("format \"\(self)\": the element is \(element.rawValue); e4m3 scales are for e2m1")
         }
+        if fourOverSix, case .square(let size) = block, size != 16 {
+            throw UserError("format \"\(self)\": the block is \(block); expected 1xN or 16x16 for +4/6")
+        }
         guard block != .tensor, block != .row else {
             throw UserError("format \"\(self)\": the block is \(block); expected 1xN or NxN for e4m3 scales")
         }
