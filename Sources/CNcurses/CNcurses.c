@@ -11,6 +11,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -61,7 +62,14 @@ static void compose_reset(void) {
 bool cn_open(void) {
     if (tcgetattr(STDIN_FILENO, &found_modes) != 0) return false;
     set_escdelay(25);
+    // Where newterm finds SIGTSTP at its default it takes it over, and then ignores it whenever it draws: a signal that
+    // came at such a moment would be lost.
+    struct sigaction ignored, before;
+    memset(&ignored, 0, sizeof ignored);
+    ignored.sa_handler = SIG_IGN;
+    sigaction(SIGTSTP, &ignored, &before);
     screen = newterm(NULL, stdout, stdin);
+    sigaction(SIGTSTP, &before, NULL);
     if (!screen) return false;
     set_term(screen);
     if (has_colors()) {

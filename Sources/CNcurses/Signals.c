@@ -47,8 +47,13 @@ void cn_suspend(bool whole_group) {
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     sigaction(SIGTSTP, &standard, &ours);
-    // As the kernel does for ^Z: a wrapper in the same process group stops too.
-    kill(whole_group ? 0 : getpid(), SIGTSTP);
+    if (whole_group) {
+        // As the kernel does for ^Z: a wrapper in the same process group stops too.
+        kill(0, SIGTSTP);
+    } else {
+        // To this thread, so that it arrives before the action changes back.
+        raise(SIGTSTP);
+    }
     sigaction(SIGTSTP, &ours, NULL);
     cn_resume();
 }
