@@ -62,6 +62,10 @@ import Testing
         ),
         ("e4m3:1x16:e4m3", "format \"e4m3:1x16:e4m3\": the element is e4m3; e4m3 scales are for e2m1"),
         ("e2m1:row:e4m3", "format \"e2m1:row:e4m3\": the block is row; expected 1xN or NxN for e4m3 scales"),
+        (
+            "e2m1:32x32:e4m3+4/6",
+            "format \"e2m1:32x32:e4m3+4/6\": the block is 32x32; expected 1xN or 16x16 for +4/6"
+        ),
         ("mxfp4+4/6", "format \"mxfp4+4/6\": +4/6 needs e2m1 with e4m3 scales, as nvfp4 has them"),
         ("bf16+sr", "format \"bf16+sr\": bf16 has no scales, and takes no options"),
         ("nvfp4+sr+sr", "format \"nvfp4+sr+sr\": +sr is given twice"),
