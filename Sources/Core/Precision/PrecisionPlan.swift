@@ -1,11 +1,23 @@
 /// The formats of both operands of one GEMM.
 public struct GEMMFormats: Hashable, Codable, Sendable {
+    /// The left operand: X of fprop, E of dgrad and wgrad.
     public var a: BlockFormat
+    /// The right operand: W of fprop and dgrad, X of wgrad.
     public var b: BlockFormat
 
     public init(_ both: BlockFormat) {
         a = both
         b = both
+    }
+
+    public init(_ a: BlockFormat, _ b: BlockFormat) {
+        self.a = a
+        self.b = b
+    }
+
+    /// What a person would call it: the precision of the narrower operand.
+    public var precision: Precision {
+        min(Precision(a), Precision(b))
     }
 }
 
@@ -14,11 +26,39 @@ public struct LinearFormats: Hashable, Codable, Sendable {
     public var fprop: GEMMFormats
     public var dgrad: GEMMFormats
     public var wgrad: GEMMFormats
+    public var techniques = LinearTechniques()
 
     public init(_ all: BlockFormat) {
         fprop = GEMMFormats(all)
         dgrad = GEMMFormats(all)
         wgrad = GEMMFormats(all)
+    }
+
+    public init(fprop: GEMMFormats, dgrad: GEMMFormats, wgrad: GEMMFormats) {
+        self.fprop = fprop
+        self.dgrad = dgrad
+        self.wgrad = wgrad
+    }
+
+    public subscript(_ gemm: GEMMKind) -> GEMMFormats {
+        get {
+            switch gemm {
+            case .fprop: fprop
+            case .dgrad: dgrad
+            case .wgrad: wgrad
+            }
+        }
+        set {
+            switch gemm {
+            case .fprop: fprop = newValue
+            case .dgrad: dgrad = newValue
+            case .wgrad: wgrad = newValue
+            }
+        }
+    }
+
+    public var precisions: GEMMPrecisions {
+        GEMMPrecisions(fprop: fprop.precision, dgrad: dgrad.precision, wgrad: wgrad.precision)
     }
 }
 
@@ -30,12 +70,18 @@ public struct PrecisionPlan: Hashable, Codable, Sendable {
     /// Queries, keys, values, probabilities and their gradients in QKᵀ and PV.
     public var attentionCore: UnscaledFormat
 
+    public init(general: LinearFormats, linears: [ModulePath: LinearFormats], attentionCore: UnscaledFormat) {
+        self.general = general
+        self.linears = linears
+        self.attentionCore = attentionCore
+    }
+
     /// One format for all linears of the layers. What is never quantized, the attention core and the head, uses BF16 if the
     /// format has scales.
     public init(uniform format: BlockFormat) {
         let plain = format.unscaled ?? .bf16
         general = LinearFormats(format)
-        linears = [ModulePath("lm_head"): LinearFormats(BlockFormat(plain))]
+        linears = [.head: LinearFormats(BlockFormat(plain))]
         attentionCore = plain
     }
 

@@ -83,6 +83,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
     public var data = Data()
     public var model = ModelConfiguration()
     public var training = Training()
+    public var recipe = Recipe.bf16
     public var optimizer = Optimizer()
     public var evaluation = Evaluation()
     public var sampling = Sampling()
