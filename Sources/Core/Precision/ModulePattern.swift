@@ -67,8 +67,10 @@ public struct ModulePattern: Hashable, Codable, Sendable, CustomStringConvertibl
         guard let close = text[open...].firstIndex(of: "}") else {
             throw UserError("\"\(text)\" is no pattern of modules: a { has no }")
         }
-        for choice in text[text.index(after: open)..<close].split(separator: ",", omittingEmptySubsequences: false) {
-            try expand(text[..<open] + choice + text[text.index(after: close)...], into: &result)
+        let choices = text[text.index(after: open)..<close]
+        let (prefix, suffix) = (String(text[..<open]), String(text[text.index(after: close)...]))
+        for choice in choices.split(separator: ",", omittingEmptySubsequences: false) {
+            try expand(prefix + choice + suffix, into: &result)
         }
     }
 
