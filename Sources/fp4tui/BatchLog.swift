@@ -115,7 +115,7 @@ struct BatchLog {
                 + "\(model.activation.rawValue)",
             "data   \(run.data); vocabulary \(LogFormat.grouped(run.vocabularySize)), \(tokens)\(floor)",
             "steps  \(LogFormat.grouped(run.totalSteps)) of \(LogFormat.grouped(run.tokensPerStep)) tokens, "
-                + "\(run.format), \(run.threads) threads, \(run.kernels), \(LogFormat.bytes(run.memoryBytes))",
+                + "\(run.recipe.label): \(run.shares), \(run.threads) threads, \(run.kernels), \(LogFormat.bytes(run.memoryBytes))",
             "",
         ]
     }

@@ -2,6 +2,8 @@
 /// what changes on the way. Data, never code.
 public struct Recipe: Hashable, Codable, Sendable {
     public var name: String
+    /// The built-in recipe that this one is a change of; its own name if it is built in.
+    public var base: String
     /// One line.
     public var summary: String
     /// Where it comes from, such as `arXiv 2502.11458`.
@@ -37,6 +39,7 @@ public struct Recipe: Hashable, Codable, Sendable {
         feedForward: Precision
     ) {
         self.name = name
+        base = name
         self.summary = summary
         self.source = source
         self.fp4 = fp4

@@ -36,6 +36,7 @@ extension RunConfiguration {
             }
             given[assignment.path] = assignment
         }
+        try checkRecipeName(given)
         for key in ConfigurationKey.all {
             guard let assignment = given[key.path] else { continue }
             do {
@@ -46,19 +47,48 @@ extension RunConfiguration {
         }
     }
 
+    /// A name that is not built in is for a recipe that inherits from one that is: else it is a slip of the pen.
+    private func checkRecipeName(_ given: [String: ConfigurationAssignment]) throws(UserError) {
+        guard let assignment = given["recipe.name"], case .string(let name) = assignment.value else { return }
+        guard let base = given["recipe.inherits"], case .string(let inherited) = base.value else {
+            do throws(UserError) {
+                _ = try Recipe.named(name)
+            } catch {
+                throw UserError(
+                    "\(assignment.origin): recipe.name: \(error); for a recipe of your own give recipe.inherits too")
+            }
+            return
+        }
+        if inherited != name, (try? Recipe.named(name)) != nil {
+            throw UserError(
+                "\(assignment.origin): recipe.name = \(assignment.value) is built in, and recipe.inherits is "
+                    + "\(base.value): what inherits from that needs a name of its own")
+        }
+    }
+
     /// The complete configuration as commented TOML, which gives the same configuration when it is read.
     public var toml: String {
         var lines: [String] = []
         var section = ""
         for key in ConfigurationKey.all {
-            guard let value = key.value(in: self) else { continue }
+            guard let written = toml(of: key) else { continue }
             if key.section != section {
                 section = key.section
                 lines += lines.isEmpty ? ["[\(section)]"] : ["", "[\(section)]"]
             }
-            lines += ["# \(key.summary) Takes \(key.domain).", "\(key.name) = \(value)"]
+            lines += written
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The recipe alone, as a file that `--recipe` reads: the keys of its section without the section.
+    public var recipeTOML: String {
+        ConfigurationKey.all.filter { $0.section == "recipe" }.compactMap(toml(of:)).joined()
+            .joined(separator: "\n") + "\n"
+    }
+
+    private func toml(of key: ConfigurationKey) -> [String]? {
+        key.value(in: self).map { ["# \(key.summary) Takes \(key.domain).", "\(key.name) = \($0)"] }
     }
 }
 

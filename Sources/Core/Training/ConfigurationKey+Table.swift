@@ -4,7 +4,8 @@ extension ConfigurationKey {
     private static let many = 1_000_000_000
 
     /// Every key, in the order in which they are printed and applied: shorthands come before the keys they set.
-    public static let all: [ConfigurationKey] = run + data + model + training + optimizer + evaluation + sampling
+    public static let all: [ConfigurationKey] =
+        run + data + model + training + recipe + optimizer + evaluation + sampling
 
     private static let run: [ConfigurationKey] = [
         .string("run.name", \.run.name, "Name of the run, for people."),
@@ -62,9 +63,6 @@ extension ConfigurationKey {
         .integer("training.batch", \.training.batch, 1...1_000_000, "Sequences in a micro-batch."),
         .integer(
             "training.accumulation", \.training.accumulation, 1...1_000_000, "Micro-batches in an optimizer step."),
-        .format(
-            "training.format", \.training.format,
-            "Operands of the GEMMs of the layers' linears; the rest stays BF16. fp32 is for checking numerics."),
         .boolean(
             "training.strict_fp8", \.training.strictFP8,
             "Sum FP8 in FP32 where the processor has FP16 too: slower, and the same on every machine."),

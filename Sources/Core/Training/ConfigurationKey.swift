@@ -8,7 +8,7 @@ public struct ConfigurationKey: Sendable {
     public let summary: String
     public let domain: ConfigurationDomain
     private let read: (@Sendable (RunConfiguration) -> ConfigurationValue)?
-    private let write: @Sendable (inout RunConfiguration, ConfigurationValue) -> Void
+    private let write: @Sendable (inout RunConfiguration, ConfigurationValue) throws(UserError) -> Void
 
     public var section: String { String(path.prefix { $0 != "." }) }
     public var name: String { String(path.drop { $0 != "." }.dropFirst()) }
@@ -20,12 +20,24 @@ public struct ConfigurationKey: Sendable {
         read?(configuration)
     }
 
+    init(
+        path: String, summary: String, domain: ConfigurationDomain,
+        read: (@Sendable (RunConfiguration) -> ConfigurationValue)?,
+        write: @escaping @Sendable (inout RunConfiguration, ConfigurationValue) throws(UserError) -> Void
+    ) {
+        self.path = path
+        self.summary = summary
+        self.domain = domain
+        self.read = read
+        self.write = write
+    }
+
     /// - Throws: `UserError` naming key, value and what is expected, if the value is outside the domain.
     public func set(_ value: ConfigurationValue, in configuration: inout RunConfiguration) throws {
         guard let accepted = domain.accept(value) else {
             throw UserError("\(path) = \(value) is not possible: \(domain.objection(to: value))")
         }
-        write(&configuration, accepted)
+        try write(&configuration, accepted)
     }
 
     /// The key of a path.
@@ -97,16 +109,6 @@ extension ConfigurationKey {
         } write: { configuration, value in
             if case .string(let name) = value, let choice = Value(rawValue: name) {
                 configuration[keyPath: target] = choice
-            }
-        }
-    }
-
-    static func format(_ path: String, _ target: Target<BlockFormat>, _ summary: String) -> ConfigurationKey {
-        ConfigurationKey(path: path, summary: summary, domain: .format) {
-            .string($0[keyPath: target].description)
-        } write: { configuration, value in
-            if case .string(let text) = value, let format = try? BlockFormat(parsing: text) {
-                configuration[keyPath: target] = format
             }
         }
     }

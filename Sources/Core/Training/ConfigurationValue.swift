@@ -55,8 +55,14 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
     case choice([String])
     /// The text of a `BlockFormat`.
     case format
+    /// The text of `GEMMPrecisions`.
+    case precisions
     case string
     case strings
+    /// Texts of `PrecisionAssignment`.
+    case assignments
+    /// Texts of `PrecisionPhase`.
+    case phases
 
     /// What is expected, as the end of a sentence: "an integer from 1 to 64".
     public var description: String {
@@ -75,8 +81,11 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
             }
         case .choice(let names): "one of " + names.map { "\"\($0)\"" }.joined(separator: ", ")
         case .format: "a format, such as \"bf16\", \"nvfp4\" or \"e2m1:1x128:fp32\""
+        case .precisions: "fp4, fp8 or bf16, or three of them for fprop, dgrad and wgrad, as in \"fp4/fp8/fp8\""
         case .string: "a string"
         case .strings: "a list of strings"
+        case .assignments: "a list of \"MODULES [GEMMS] PRECISION\", such as \"layers.0.* backward fp8\""
+        case .phases: "a list of \"START: MODULES [GEMMS] PRECISION\", such as \"92.5%: mlp.* bf16\""
         }
     }
 
@@ -101,24 +110,41 @@ public enum ConfigurationDomain: Sendable, Hashable, CustomStringConvertible {
                 }
             return number.isFinite && isAbove && isBelow ? value : nil
         case (.choice(let names), .string(let name)): return names.contains(name) ? value : nil
-        case (.format, .string(let text)): return (try? BlockFormat(parsing: text)).map { .string($0.description) }
         case (.string, .string(let text)): return text.utf8.contains(0) ? nil : value
-        case (.strings, .string): return accept(.list([value]))
+        case (.strings, .string), (.assignments, .string), (.phases, .string): return accept(.list([value]))
         case (.strings, .list(let values)):
             let areStrings = values.allSatisfy { ConfigurationDomain.string.accept($0) != nil }
             return areStrings ? value : nil
+        default: return try? canonical(value)
+        }
+    }
+
+    /// A value that has a syntax of its own, in its shortest form; nil if that is not the kind of value expected.
+    private func canonical(_ value: ConfigurationValue) throws(UserError) -> ConfigurationValue? {
+        switch (self, value) {
+        case (.format, .string(let text)): return .string(try BlockFormat(parsing: text).description)
+        case (.precisions, .string(let text)): return .string(try GEMMPrecisions(parsing: text).description)
+        case (.assignments, .list(let values)), (.phases, .list(let values)):
+            var result: [ConfigurationValue] = []
+            for value in values {
+                guard case .string(let text) = value else { return nil }
+                let description =
+                    self == .phases
+                    ? try PrecisionPhase(parsing: text).description : try PrecisionAssignment(parsing: text).description
+                result.append(.string(description))
+            }
+            return .list(result)
+        case (.assignments, .string), (.phases, .string): return try canonical(.list([value]))
         default: return nil
         }
     }
 
     /// Why a value is not accepted: the end of a sentence.
     func objection(to value: ConfigurationValue) -> String {
-        if case (.format, .string(let text)) = (self, value) {
-            do throws(UserError) {
-                _ = try BlockFormat(parsing: text)
-            } catch {
-                return error.description
-            }
+        do throws(UserError) {
+            _ = try canonical(value)
+        } catch {
+            return error.description
         }
         return "it must be \(self)"
     }

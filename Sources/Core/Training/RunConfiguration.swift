@@ -40,8 +40,6 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var batch = 16
         /// Micro-batches whose gradients are summed before an optimizer step.
         public var accumulation = 1
-        /// Operands of the GEMMs of the layers' linears.
-        public var format = BlockFormat.bf16
         /// FP8 products are summed in FP32 even where the processor has FP16.
         public var strictFP8 = false
     }
@@ -83,7 +81,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
     public var data = Data()
     public var model = ModelConfiguration()
     public var training = Training()
-    public var recipe = Recipe.bf16
+    public var recipe = Recipe.zhou2025
     public var optimizer = Optimizer()
     public var evaluation = Evaluation()
     public var sampling = Sampling()

@@ -41,7 +41,7 @@ public final class TextGenerator {
         try checkpoint.copyParameters(layout, to: values)
         try self.init(
             model, vocabularySize: checkpoint.vocabularySize, isText: checkpoint.isText,
-            format: checkpoint.configuration.training.format.unscaled ?? .bf16, compute: compute, ownArena: arena)
+            format: checkpoint.configuration.recipe.unscaled, compute: compute, ownArena: arena)
         decoder.load(values)
     }
 

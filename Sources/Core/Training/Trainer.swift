@@ -44,15 +44,14 @@ final class Trainer {
             strictFP8: configuration.training.strictFP8)
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
-            plan: PrecisionPlan(uniform: configuration.training.format), compute: compute)
+            plan: configuration.recipe.plan(for: model), compute: compute)
         parameters = transformer.parameters
         optimizer = try AdamW(parameters, configuration.optimizer, compute: compute)
         generator =
             configuration.sampling.tokens > 0
             ? try TextGenerator(
                 model, vocabularySize: vocabularySize, isText: corpus.isText,
-                format: configuration.training.format.unscaled ?? .bf16,
-                compute: compute) : nil
+                format: configuration.recipe.unscaled, compute: compute) : nil
         let tokens = configuration.training.batch * model.context
         batch = try Arena.make { arena in
             (arena.reserve(tokens, of: Int32.self), arena.reserve(tokens, of: Int32.self))

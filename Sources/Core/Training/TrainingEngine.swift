@@ -231,7 +231,7 @@ public actor TrainingEngine {
             validationTokens: corpus.tokenCount(.validation), entropyFloor: corpus.entropyRate,
             totalSteps: configuration.run.steps, tokensPerStep: trainer.tokensPerStep, seed: configuration.run.seed,
             threads: trainer.compute.pool.lanes, kernels: trainer.compute.tier.rawValue,
-            format: configuration.training.format, learningRate: trainer.schedule.peak,
+            recipe: configuration.recipe, learningRate: trainer.schedule.peak,
             gradientClip: trainer.gradientClip, memoryBytes: trainer.memoryBytes)
     }
 }

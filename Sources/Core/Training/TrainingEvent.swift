@@ -34,8 +34,9 @@ public struct RunDescription: Codable, Sendable, Hashable {
     public var threads: Int
     /// The instruction set in use: a `KernelTier`.
     public var kernels: String
-    /// The format of the GEMM operands.
-    public var format: BlockFormat
+    public var recipe: Recipe
+    /// What the recipe makes of the layers' linears at the start of the run: shares of their FLOPs.
+    public var shares: PrecisionShares
     public var learningRate: Double
     public var gradientClip: Double
     /// Memory for parameters, gradients, optimizer state and activations, bytes.
@@ -44,7 +45,7 @@ public struct RunDescription: Codable, Sendable, Hashable {
     public init(
         name: String, model: ModelConfiguration, parameterCount: Int, vocabularySize: Int, data: String,
         trainingTokens: Int, validationTokens: Int, entropyFloor: Double?, totalSteps: Int, tokensPerStep: Int,
-        seed: UInt64, threads: Int, kernels: String, format: BlockFormat, learningRate: Double, gradientClip: Double,
+        seed: UInt64, threads: Int, kernels: String, recipe: Recipe, learningRate: Double, gradientClip: Double,
         memoryBytes: Int
     ) {
         self.name = name
@@ -60,7 +61,8 @@ public struct RunDescription: Codable, Sendable, Hashable {
         self.seed = seed
         self.threads = threads
         self.kernels = kernels
-        self.format = format
+        self.recipe = recipe
+        shares = CostModel(model, vocabularySize: vocabularySize).shares(of: recipe.plan(for: model))
         self.learningRate = learningRate
         self.gradientClip = gradientClip
         self.memoryBytes = memoryBytes

@@ -19,7 +19,7 @@ enum StatusLine {
         }
         figures += [
             [("mem ", Style(.barText)), (NumberText.bytes(run.memoryBytes), Style(.strong, .bold))],
-            [(run.format.description, Style(.strong, .bold))],
+            [(run.recipe.label, Style(.strong, .bold))],
             [
                 (run.kernels, Style(.strong, .bold)),
                 (" \(Glyphs.of(state.glyphs).times)\(run.threads)", Style(.barText)),

@@ -189,7 +189,8 @@ enum RunPanel {
                 ))
         }
         facts += [
-            ("precision", run.format.description), ("kernels", "\(run.kernels), \(run.threads) threads"),
+            ("recipe", run.recipe.label), ("precision", run.shares.description),
+            ("kernels", "\(run.kernels), \(run.threads) threads"),
             ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
             ("save to", state.savePath ?? "nowhere"),
         ]
