@@ -11,7 +11,8 @@ final class AdamW {
     private let parameters: Parameters
     private let compute: ComputeContext
     private let arena: Arena
-    private let places:
+    /// The moments, as long as the parameters, and scratch for the norm.
+    let places:
         (
             first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>,
             squares: UnsafeMutablePointer<Float>

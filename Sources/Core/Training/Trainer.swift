@@ -16,15 +16,16 @@ final class Trainer {
     let compute: ComputeContext
     let transformer: Transformer
     let parameters: Parameters
-    private(set) var step = 0
+    /// Optimizer steps behind the parameters.
+    var step = 0
     var schedule: LearningRateSchedule
     var gradientClip: Double
 
-    private let optimizer: AdamW
-    private let sampler: BatchSampler
+    let optimizer: AdamW
+    let sampler: BatchSampler
     private let generator: TextGenerator?
     private let prompt: [Int32]
-    private let batch:
+    let batch:
         (arena: Arena, places: (tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>))
 
     /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
