@@ -14,6 +14,9 @@ enum ConfigurationFile {
     /// - Throws: `UserError` naming the file, and for a mistake in it the line and the column.
     static func readRecipe(path: String) throws -> [ConfigurationAssignment] {
         let found = try assignments(in: try text(of: path, flag: "--recipe"), file: path, section: "recipe")
+        if let key = found.first(where: { $0.path.hasPrefix("recipe.recipe") }) {
+            throw UserError("\(key.origin): the keys of a recipe file stand by themselves, without [recipe]")
+        }
         guard found.contains(where: { $0.path == "recipe.inherits" }) else {
             throw UserError(
                 "--recipe \(path): the recipe to start from is missing, as in inherits = \"nvfp4\"")

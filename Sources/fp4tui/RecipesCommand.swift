@@ -17,8 +17,35 @@ struct RecipesCommand: ParsableCommand {
             BF16 being 100: FP8 is twice as fast and FP4 four times, quantization is free, \
             the attention core counts, the head does not. All depend on the model; 'fp4tui \
             cost' measures what is left of it on this machine.
+
+            RECIPE FILES:
+              The keys of the section [recipe] ('fp4tui help config' lists them) without
+              'recipe.' in front, and the built-in recipe to start from:
+
+                inherits = "nvfp4"
+                name = "mine"
+                hadamard = false
+                assignments = ["layers.0.* bf16", "mlp.down backward =mxfp4+sr"]
+                phases = ["80%: layers.* forward bf16"]
+
+            ASSIGNMENTS:
+            \(indented(PrecisionAssignment.syntax))
+
+            PHASES:
+            \(indented(PrecisionPhase.syntax))
+
+            Formats are described by 'fp4tui help quantize'.
+
+            EXAMPLES:
+              fp4tui recipes --preset gpt2-124m
+              fp4tui recipes show nvfp4 --toml > mine.toml
+              fp4tui --recipe mine.toml --set recipe.stochastic_rounding=false
             """,
         subcommands: [RecipesListCommand.self, RecipesShowCommand.self], defaultSubcommand: RecipesListCommand.self)
+
+    private static func indented(_ text: String) -> String {
+        text.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n")
+    }
 }
 
 struct RecipesListCommand: ParsableCommand {

@@ -28,7 +28,7 @@ import Testing
             case .number: [.number(0.25), .number(0.5)]
             case .choice(let names): names.map(ConfigurationValue.string)
             case .format: [.string("bf16"), .string("nvfp4+4/6")]
-            case .precisions: [.string("fp4"), .string("bf16/fp8/fp4")]
+            case .precisions: [.string("bf16/fp4/fp4"), .string("fp8")]
             case .assignments: [.list([.string("layers.* fprop,wgrad =nvfp4+sr")])]
             case .phases: [.list([.string("92.5%: mlp.* forward bf16; lm_head fp8")])]
             case .string: [.string("a"), .string("b")]

@@ -248,7 +248,10 @@ import Testing
             "my.toml:2:1: recipe.assignments = [\"mlp.up fp4 fp8\"] is not possible: \"fp4\" is no GEMM; expected fprop, "
                 + "dgrad, wgrad, forward or backward, or several with commas"
         ),
-        ("[recipe]\ninherits = \"nvfp4\"\n", "my.toml:1:1: there is no key recipe.recipe"),
+        (
+            "[recipe]\ninherits = \"nvfp4\"\n",
+            "my.toml:2:1: the keys of a recipe file stand by themselves, without [recipe]"
+        ),
     ])
     func aMistakeIsShownWhereItStands(text: String, message: String) throws {
         let error = try #require(throws: UserError.self) { try Self.resolve(text) }
