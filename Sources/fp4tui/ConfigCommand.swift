@@ -9,7 +9,8 @@ struct ConfigCommand: ParsableCommand {
         usage: "fp4tui config [options]",
         discussion: """
             The output names every key with its meaning, and gives the same run when it is fed back with --config. \
-            Each of these overrides the one before: the preset, the --config file, --set, the other flags.
+            Each of these overrides the one before: the preset, the --config file, --recipe, --set, the \
+            other flags.
 
             EXAMPLES:
               fp4tui config --preset baby > run.toml

@@ -6,19 +6,40 @@ import TOMLKit
 enum ConfigurationFile {
     /// - Throws: `UserError` naming the file, and for a mistake in it the line and the column.
     static func read(path: String) throws -> [ConfigurationAssignment] {
+        try assignments(in: try text(of: path, flag: "--config"), file: path)
+    }
+
+    /// A recipe: the keys of the section `recipe` without the section.
+    ///
+    /// - Throws: `UserError` naming the file, and for a mistake in it the line and the column.
+    static func readRecipe(path: String) throws -> [ConfigurationAssignment] {
+        let found = try assignments(in: try text(of: path, flag: "--recipe"), file: path, section: "recipe")
+        if let key = found.first(where: { $0.path.hasPrefix("recipe.recipe") }) {
+            throw UserError("\(key.origin): the keys of a recipe file stand by themselves, without [recipe]")
+        }
+        guard found.contains(where: { $0.path == "recipe.inherits" }) else {
+            throw UserError(
+                "--recipe \(path): the recipe to start from is missing, as in inherits = \"nvfp4\"")
+        }
+        return found
+    }
+
+    private static func text(of path: String, flag: String) throws -> String {
         // Not Data(contentsOf:), which refuses pipes: --config <(fp4tui config) is a fine thing to write.
         guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() ?? Data() else {
             let reason = FileManager.default.fileExists(atPath: path) ? "cannot be read" : "does not exist"
-            throw UserError("--config \(path): the file \(reason)")
+            throw UserError("\(flag) \(path): the file \(reason)")
         }
         guard let text = String(validating: data, as: UTF8.self), !data.contains(0) else {
-            throw UserError("--config \(path): this is not a TOML file: it must be UTF-8 text")
+            throw UserError("\(flag) \(path): this is not a TOML file: it must be UTF-8 text")
         }
-        return try assignments(in: text, file: path)
+        return text
     }
 
-    /// - Parameter file: its name, for messages.
-    static func assignments(in text: String, file: String) throws -> [ConfigurationAssignment] {
+    /// - Parameters:
+    ///   - file: its name, for messages.
+    ///   - section: to which all keys belong; nil: they name their sections themselves.
+    static func assignments(in text: String, file: String, section: String? = nil) throws -> [ConfigurationAssignment] {
         let positions = TOMLPositions(text)
         func refuse(_ text: String, _ position: TOMLPositions.Position) -> UserError {
             UserError("\(file):\(position.line):\(position.column): \(text)")
@@ -35,8 +56,11 @@ enum ConfigurationFile {
             throw refuse(error.description, .init(line: begin.line, column: begin.column))
         }
         var result: [ConfigurationAssignment] = []
-        collect(table, at: []) { path, value in
-            let origin = positions.position(of: path).map { "\(file):\($0.line):\($0.column)" } ?? file
+        let prefix = section.map { [$0] } ?? []
+        collect(table, at: prefix) { path, value in
+            let origin =
+                positions.position(of: Array(path.dropFirst(prefix.count))).map { "\(file):\($0.line):\($0.column)" }
+                ?? file
             let name = path.map(TOMLPositions.written).joined(separator: ".")
             result.append(ConfigurationAssignment(path: name, value: value, origin: origin))
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Core
+import Foundation
 
 /// The flags that settle a configuration; the same for training and for `fp4tui config`.
 struct ConfigurationOptions: ParsableArguments {
@@ -15,6 +16,12 @@ struct ConfigurationOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Start from a named configuration; 'fp4tui presets' lists them.", valueName: "name"))
     var preset: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Train as a precision recipe says, built in or from a TOML file; 'fp4tui recipes' lists them.",
+            valueName: "name|file"))
+    var recipe: String?
 
     @Option(
         parsing: .upToNextOption,
@@ -41,19 +48,38 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Name of the run.", valueName: "name"))
     var name: String?
 
-    /// The effective configuration. Each layer overrides the one before: preset, `--config` file, `--set`, other flags.
+    /// The effective configuration. Each layer overrides the one before: preset, `--config` file, `--recipe`,
+    /// `--set`, other flags.
     ///
     /// - Throws: `UserError` for the first thing that is wrong.
     func resolve() throws -> RunConfiguration {
+        try resolve(recipe: recipe)
+    }
+
+    /// - Parameter recipe: a name or a file, as `--recipe` takes them.
+    func resolve(recipe: String?) throws -> RunConfiguration {
         var file = try config.map(ConfigurationFile.read(path:)) ?? []
         var settings = try self.settings.map(Self.assignment(from:))
         let named = (try Self.takePreset(from: &file), try Self.takePreset(from: &settings))
         var configuration = try Preset.named(preset ?? named.1 ?? named.0 ?? Preset.standard.name).configuration
         try configuration.apply(file)
+        try configuration.apply(try recipe.map { try Self.recipe($0, flag: "--recipe") } ?? [])
         try configuration.apply(settings)
         try configuration.apply(flags)
         try configuration.validate()
         return configuration
+    }
+
+    /// A recipe by its name, or from a file if there is none of that name.
+    private static func recipe(_ text: String, flag: String) throws -> [ConfigurationAssignment] {
+        do throws(UserError) {
+            let recipe = try Recipe.named(text)
+            return [.init(path: "recipe.inherits", value: .string(recipe.name), origin: flag)]
+        } catch {
+            let isFile = text.hasSuffix(".toml") || text.contains("/") || FileManager.default.fileExists(atPath: text)
+            guard isFile else { throw UserError("\(flag): \(error); nor is there a file of that name") }
+            return try ConfigurationFile.readRecipe(path: text)
+        }
     }
 
     /// The flags that stand for one key each.
@@ -94,7 +120,7 @@ struct ConfigurationOptions: ParsableArguments {
         let parsed = ConfigurationFile.value(of: written)
         let takesText =
             switch ConfigurationKey.named(path)?.domain {
-            case .string, .strings, .choice, .format: true
+            case .string, .strings, .choice, .format, .precisions, .assignments, .phases: true
             default: path == "preset"
             }
         let value: ConfigurationValue =

@@ -9,8 +9,8 @@ struct Program: AsyncParsableCommand {
         abstract: "Train a Transformer while you watch.",
         version: "0.1.0",
         subcommands: [
-            TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, BenchCommand.self,
-            QuantizeCommand.self,
+            TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, RecipesCommand.self,
+            CostCommand.self, BenchCommand.self, QuantizeCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

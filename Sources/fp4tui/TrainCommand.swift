@@ -22,11 +22,14 @@ struct TrainCommand: AsyncParsableCommand {
               fp4tui --batch --json --data corpus/ --steps 2000 --save model.safetensors
               fp4tui sample model.safetensors --prompt 'ROMEO:'
               fp4tui --config run.toml --set model.layers=6 --set optimizer.clip=0.5
+              fp4tui --recipe nvfp4 --set recipe.stochastic_rounding=false
 
             COMMANDS:
               sample                  Write text with a trained model.
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
+              recipes                 List the precision recipes; 'recipes show' shows one.
+              cost                    Measure what a recipe's matrix products cost here.
               bench                   Measure the kernels on this machine.
               quantize <file>         Measure what FP8 and FP4 formats do to data.
               help <command>          Show the help of a command.

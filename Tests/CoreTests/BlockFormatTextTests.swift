@@ -125,18 +125,18 @@ import Testing
     @Test func aRunConfigurationTakesAnyFormat() throws {
         var configuration = RunConfiguration()
         try configuration.apply([
-            .init(path: "training.format", value: .string("e2m1:1x16:e4m3+4/6"), origin: "here")
+            .init(path: "recipe.fp4_fprop_x", value: .string("e2m1:1x16:e4m3+4/6"), origin: "here")
         ])
-        #expect(configuration.training.format.description == "nvfp4+4/6")
-        #expect(configuration.toml.contains("format = \"nvfp4+4/6\""))
+        #expect(configuration.recipe.fp4.fprop.a.description == "nvfp4+4/6")
+        #expect(configuration.toml.contains("fp4_fprop_x = \"nvfp4+4/6\""))
         let json = try JSONEncoder().encode(configuration)
         #expect(try JSONDecoder().decode(RunConfiguration.self, from: json) == configuration)
         #expect(
             throws: UserError(
-                "here: training.format = \"fp5\" is not possible: there is no format \"fp5\"; the nearest is \"fp8\", "
+                "here: recipe.fp4_fprop_x = \"fp5\" is not possible: there is no format \"fp5\"; the nearest is \"fp8\", "
                     + "and formats without a name are written as in e2m1:1x128:fp32")
         ) {
-            try configuration.apply([.init(path: "training.format", value: .string("fp5"), origin: "here")])
+            try configuration.apply([.init(path: "recipe.fp4_fprop_x", value: .string("fp5"), origin: "here")])
         }
     }
 }

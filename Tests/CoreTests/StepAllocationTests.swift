@@ -8,28 +8,32 @@ import Testing
 @Suite(.enabled(if: process_allocation_count() >= 0, "allocations can be counted"))
 struct StepAllocationTests {
     @Test func aStepOfTheGPT2FamilyAllocatesNothing() async {
-        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: false, format: .bf16)) }
+        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: false, recipe: .bf16)) }
     }
 
     @Test func aStepOfTheLlamaFamilyAllocatesNothing() async {
-        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: true, format: .bf16)) }
+        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: true, recipe: .bf16)) }
     }
 
     @Test func aStepInFP4AllocatesNothing() async {
-        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: true, format: .nvfp4)) }
+        await #expect(processExitsWith: .success) {
+            exit(try allocationsOfFiveSteps(isLlama: true, recipe: .uniform(.nvfp4)))
+        }
     }
 
     @Test func aStepInFP8AllocatesNothing() async {
-        await #expect(processExitsWith: .success) { exit(try allocationsOfFiveSteps(isLlama: false, format: .fp8)) }
+        await #expect(processExitsWith: .success) {
+            exit(try allocationsOfFiveSteps(isLlama: false, recipe: .uniform(.fp8)))
+        }
     }
 }
 
 /// Allocations in steps 4 to 8, with two threads and two micro-batches.
-private func allocationsOfFiveSteps(isLlama: Bool, format: BlockFormat) throws -> Int32 {
+private func allocationsOfFiveSteps(isLlama: Bool, recipe: Recipe) throws -> Int32 {
     let configuration = TrainingEngineTests.configuration {
         $0.run.threads = 2
         $0.training.accumulation = 2
-        $0.training.format = format
+        $0.recipe = recipe
         $0.model.adopt(isLlama ? .llama : .gpt2)
         // Large enough for every parallel region.
         $0.model.width = 128

@@ -17,6 +17,7 @@ import Testing
         configuration.model.width = 32
         configuration.model.context = 16
         configuration.training.batch = 5
+        configuration.recipe = .bf16
         configuration.optimizer.warmup = 3
         configuration.evaluation.every = 6
         configuration.evaluation.batches = 2
@@ -94,11 +95,11 @@ import Testing
     @Test func threadsAndReadersDoNotChangeTheBits() async throws {
         for text in ["fp32", "bf16", "fp8", "nvfp4+sr+prescale=16/17", "mxfp4+hadamard=32:random"] {
             let format = try BlockFormat(parsing: text)
-            let single = try await Self.record(Self.configuration { $0.training.format = format })
+            let single = try await Self.record(Self.configuration { $0.recipe = .uniform(format) })
             for threads in [2, 3, 4] {
                 let record = try await Self.record(
                     Self.configuration {
-                        $0.training.format = format
+                        $0.recipe = .uniform(format)
                         $0.run.threads = threads
                         // Watching more often must not matter.
                         $0.evaluation.every = 1
@@ -115,14 +116,14 @@ import Testing
             let format = try BlockFormat(parsing: text)
             let best = try await Self.record(
                 Self.configuration {
-                    $0.training.format = format
+                    $0.recipe = .uniform(format)
                     $0.training.strictFP8 = true
                 })
             for tier in KernelTier.available where tier != .portable {
                 let record = try await Self.record(
                     Self.configuration {
                         $0.run.kernels = tier.rawValue
-                        $0.training.format = format
+                        $0.recipe = .uniform(format)
                         $0.training.strictFP8 = true
                     })
                 #expect(record.losses == best.losses, "\(tier), \(format)")
@@ -150,13 +151,13 @@ import Testing
         let whole = try await Self.record(
             Self.configuration {
                 $0.training.batch = 6
-                $0.training.format = .fp32
+                $0.recipe = .fp32
             })
         let parts = try await Self.record(
             Self.configuration {
                 $0.training.batch = 2
                 $0.training.accumulation = 3
-                $0.training.format = .fp32
+                $0.recipe = .fp32
             })
         for (a, b) in zip(whole.steps, parts.steps) { #expect(abs(a.loss - b.loss) < 1e-4) }
         #expect(parts.steps.count == 12)

@@ -15,7 +15,7 @@ enum Script {
             name: name, model: model, parameterCount: 10_700_000, vocabularySize: 256,
             data: "built-in language, 2000 words", trainingTokens: 90_000_000, validationTokens: 10_000_000,
             entropyFloor: floor, totalSteps: steps, tokensPerStep: 3072, seed: 1, threads: 2, kernels: "avx512",
-            format: .bf16, learningRate: 1e-3, gradientClip: 1, memoryBytes: 312_000_000)
+            recipe: .bf16, learningRate: 1e-3, gradientClip: 1, memoryBytes: 312_000_000)
     }
 
     /// Between -1 and 1, by a fixed rule.

@@ -8,7 +8,7 @@ import Testing
         RunDescription(
             name: "test", model: ModelConfiguration(), parameterCount: 3_268_864, vocabularySize: 256,
             data: "built-in language", trainingTokens: Int.max, validationTokens: 100_000, entropyFloor: entropyFloor,
-            totalSteps: 200, tokensPerStep: 2048, seed: 1, threads: 2, kernels: "avx512", format: .bf16,
+            totalSteps: 200, tokensPerStep: 2048, seed: 1, threads: 2, kernels: "avx512", recipe: .zhou2025,
             learningRate: 1e-3, gradientClip: 1, memoryBytes: 123_456_789)
     }
 
@@ -51,7 +51,7 @@ import Testing
                 run    test, seed 1
                 model  3.27M parameters: 4 layers, 4 heads, width 256, context 128; layernorm, learned, gelu
                 data   built-in language; vocabulary 256, endless; loss cannot fall below 1.2500
-                steps  200 of 2,048 tokens, bf16, 2 threads, avx512, 123 MB
+                steps  200 of 2,048 tokens, zhou2025: fp4 22 % fp8 78 %, 2 threads, avx512, 123 MB
 
                 step   1/200  loss   4.0000  ema   4.0000  grad    0.500       lr 1.00e-03     20,480 tok/s  eta 0:20
                 step  50/200  loss   4.0000  ema   4.0000  grad   12.500 clip  lr 1.00e-03     20,480 tok/s  eta 0:15

@@ -38,6 +38,19 @@ import Testing
         case .format:
             let texts = BlockFormat.named.map(\.name) + ["nvfp4+sr+4/6", "e2m1:1x64:e8m0-nearest+hadamard=64:random"]
             return .string(texts.randomElement(using: &random)!)
+        case .precisions: return .string(["fp4", "bf16", "fp4/fp8/bf16"].randomElement(using: &random)!)
+        case .assignments:
+            let texts = [
+                "layers.* fp4", "lm_head forward,wgrad fp8", "layers.{0,-1}.mlp.* =mxfp4+prescale=0.75", "? bf16",
+            ]
+            return .list(
+                (0..<Int.random(in: 0..<3, using: &random)).map { _ in .string(texts.randomElement(using: &random)!) })
+        case .phases:
+            let texts = [
+                "step 7: * fp4", "0.1%: attn.* bf16; mlp.* backward fp8", "33.333%: * fp8", "12345678 tokens: * fp4",
+            ]
+            return .list(
+                (0..<Int.random(in: 0..<3, using: &random)).map { _ in .string(texts.randomElement(using: &random)!) })
         case .boolean: return .boolean(Bool.random(using: &random))
         case .integer(let range): return .integer(Int.random(in: range, using: &random))
         case .number:
@@ -57,7 +70,13 @@ import Testing
         var random = SplitMix(state: seed)
         var configuration = RunConfiguration()
         for key in ConfigurationKey.all {
-            try key.set(Self.randomValue(of: key.domain, &random), in: &configuration)
+            let value = Self.randomValue(of: key.domain, &random)
+            // Some recipes cannot have some techniques, and a limit needs an estimator.
+            if key.section == "recipe" {
+                try? key.set(value, in: &configuration)
+            } else {
+                try key.set(value, in: &configuration)
+            }
         }
         #expect(try Self.parse(configuration.toml) == configuration)
     }
@@ -154,6 +173,105 @@ import Testing
                 try ConfigurationFile.read(path: path)
             }
         }
+    }
+}
+
+@Suite struct RecipeFileTests {
+    static func resolve(_ text: String, _ arguments: String...) throws -> RunConfiguration {
+        var result: RunConfiguration?
+        try withTemporaryFolder { folder in
+            let file = folder + "/my.toml"
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            do {
+                result = try ConfigurationOptions.parse(["--recipe", file] + arguments).resolve()
+            } catch let error as UserError {
+                throw UserError(error.description.replacing(folder + "/", with: ""))
+            }
+        }
+        return try #require(result)
+    }
+
+    @Test func aFileChangesABuiltInRecipe() throws {
+        let text = """
+            inherits = "nvfp4"
+            name = "mine"
+            hadamard = false
+            last_layers = 0
+            phases = ["step 10: layers.0.* forward bf16"]
+            """
+        let recipe = try Self.resolve(text).recipe
+        var expected = Recipe.nvfp4
+        expected.name = "mine"
+        expected.fp4.wgrad.a.hadamard = nil
+        expected.fp4.wgrad.b.hadamard = nil
+        expected.lastLayers = 0
+        expected.schedule.phases = [try .init(parsing: "step 10: layers.0.* forward bf16")]
+        #expect(recipe == expected)
+        #expect(recipe.base == "nvfp4")
+        // The file is not needed again.
+        let configuration = try Self.resolve(text)
+        var again = RunConfiguration()
+        try again.apply(ConfigurationFile.assignments(in: configuration.toml, file: "run.toml"))
+        #expect(again == configuration)
+    }
+
+    @Test(arguments: Recipe.builtIn.map(\.name))
+    func whatShowPrintsIsAFile(name: String) throws {
+        let configuration = try ConfigurationOptions.parse(["--recipe", name]).resolve()
+        #expect(configuration.recipe.name == name)
+        #expect(try Self.resolve(configuration.recipeTOML).recipe == configuration.recipe)
+    }
+
+    @Test func flagsOverrideTheFile() throws {
+        let text = "inherits = \"quartet\"\ntrust_mask = false\nhead = \"fp8\"\n"
+        let recipe = try Self.resolve(text, "--set", "recipe.trust_mask=true", "--set", "recipe.name=nvfp4").recipe
+        #expect(recipe.name == "nvfp4" && recipe.techniques.trustMask && recipe.head == .bf16)
+    }
+
+    @Test(arguments: [
+        ("name = \"mine\"\n", "--recipe my.toml: the recipe to start from is missing, as in inherits = \"nvfp4\""),
+        (
+            "inherits = \"nvfp4\"\n  hadmard = false\n",
+            "my.toml:2:3: there is no key recipe.hadmard; the nearest is recipe.hadamard"
+        ),
+        (
+            "inherits = \"nvfp4\"\nhead = \"fp5\"\n",
+            "my.toml:2:1: recipe.head = \"fp5\" is not possible: it must be one of \"fp4\", \"fp8\", \"bf16\""
+        ),
+        (
+            "inherits = \"nvfp4\"\nname = \"bf16\"\n",
+            "my.toml:2:1: recipe.name = \"bf16\" is built in, and recipe.inherits is \"nvfp4\": what inherits from that "
+                + "needs a name of its own"
+        ),
+        (
+            "inherits = \"nvfp4\"\nassignments = [\"mlp.up fp4 fp8\"]\n",
+            "my.toml:2:1: recipe.assignments = [\"mlp.up fp4 fp8\"] is not possible: \"fp4\" is no GEMM; expected fprop, "
+                + "dgrad, wgrad, forward or backward, or several with commas"
+        ),
+        (
+            "[recipe]\ninherits = \"nvfp4\"\n",
+            "my.toml:2:1: the keys of a recipe file stand by themselves, without [recipe]"
+        ),
+    ])
+    func aMistakeIsShownWhereItStands(text: String, message: String) throws {
+        let error = try #require(throws: UserError.self) { try Self.resolve(text) }
+        #expect(error.description.hasPrefix(message), "\(error)")
+    }
+
+    @Test func aNameOfNoRecipeIsRefused() {
+        #expect(
+            throws: UserError(
+                "--recipe: there is no recipe \"nvpf4\"; the nearest is \"nvfp4\" (fp4tui recipes lists them); nor is there "
+                    + "a file of that name")
+        ) { try ConfigurationOptions.parse(["--recipe", "nvpf4"]).resolve() }
+        #expect(throws: UserError("--recipe /nonexistent.toml: the file does not exist")) {
+            try ConfigurationOptions.parse(["--recipe", "/nonexistent.toml"]).resolve()
+        }
+        #expect(
+            throws: UserError(
+                "--set recipe.name=mine: recipe.name: there is no recipe \"mine\"; the nearest is \"mxfp8\" (fp4tui recipes "
+                    + "lists them); for a recipe of your own give recipe.inherits too")
+        ) { try ConfigurationOptions.parse(["--set", "recipe.name=mine"]).resolve() }
     }
 }
 

@@ -43,6 +43,15 @@ import Testing
         try Self.check("presets", is: "```\n\(PresetsCommand.table())```\n")
     }
 
+    @Test func recipes() throws {
+        try Self.check("recipes", is: "```\n\(RecipesListCommand.table(Preset.standard.configuration))```\n")
+        // The switches that the text names are keys.
+        let text = try String(contentsOf: Self.url, encoding: .utf8)
+        for name in text.matches(of: /recipe\.([a-z0-9_]+)/).map({ String($0.output.0) }) {
+            #expect(ConfigurationKey.named(name) != nil, "\(name)")
+        }
+    }
+
     @Test func quantize() throws {
         let output = try Binary.run(["quantize", "--gaussian", "65536"]).output
         // Without the empty line at the end.

@@ -153,9 +153,9 @@ public struct GEMMBenchmark {
 
     /// - Parameter seconds: about how long to measure.
     public func measure(_ shape: Shape, pass: Pass = .fprop, format: BlockFormat, seconds: Double = 1) -> Result {
-        let a = filled(shape.m * shape.k, seed: 1)
-        let b = filled(shape.k * shape.n, seed: 2)
-        let c = filled(shape.m * shape.n, seed: 3)
+        let a = uniformNumbers(shape.m * shape.k, seed: 1)
+        let b = uniformNumbers(shape.k * shape.n, seed: 2)
+        let c = uniformNumbers(shape.m * shape.n, seed: 3)
         defer { [a, b, c].forEach { $0.deallocate() } }
         let viewA =
             pass == .wgrad
@@ -274,8 +274,8 @@ public struct GEMMBenchmark {
     /// GFLOP/s of independent products and sums on registers, on all lanes at once.
     private func probe(_ rounds: Int, _ instruction: Instruction) -> Double {
         let lanes = context.pool.lanes
-        let operations = filled(lanes, seed: 4)
-        let seeds = filled(lanes * 64, seed: 5)
+        let operations = uniformNumbers(lanes, seed: 4)
+        let seeds = uniformNumbers(lanes * 64, seed: 5)
         defer {
             operations.deallocate()
             seeds.deallocate()
@@ -287,19 +287,6 @@ public struct GEMMBenchmark {
         let nanoseconds = Double(monotonicNanoseconds() - start)
         return (0..<lanes).reduce(0) { $0 + Double(operations[$1]) } / nanoseconds
     }
-
-    /// Uniform numbers in −½..<½.
-    private func filled(_ count: Int, seed: UInt64) -> UnsafeMutablePointer<Float> {
-        let memory = allocateForMatrices(byteCount: count * 4).assumingMemoryBound(to: Float.self)
-        var state = seed &* 0x9E37_79B9_7F4A_7C15
-        for i in 0..<count {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            memory[i] = Float(state >> 40) / Float(1 << 24) - 0.5
-        }
-        return memory
-    }
-
-    private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 }
 
 extension KernelTier {

@@ -21,11 +21,13 @@ public struct PrecisionAssignment: Hashable, Codable, Sendable, CustomStringConv
     /// The syntax, for help.
     public static let syntax = """
         MODULES [GEMMS] PRECISION
-          MODULES    a path such as layers.3.mlp.up, or a pattern: mlp.*, layers.{0,-1}.*,
-                     layers.2-5.attn.?, layers.* for all layers, * for the head too
+          MODULES    a path such as layers.3.mlp.up, or a pattern: mlp.*, attn.{q,k},
+                     layers.{0,-1}.*, layers.2-5.attn.?, layers.* for all layers, * for
+                     the head too
           GEMMS      fprop, dgrad, wgrad, forward, backward, or several with commas;
-                     without it the module: the recipe says what that means for each GEMM
-          PRECISION  fp4, fp8 or bf16, in the recipe's formats; or =FORMAT for exactly that format
+                     without it the whole module, as the recipe understands it
+          PRECISION  fp4, fp8 or bf16, in the recipe's formats; or =FORMAT for exactly
+                     that format
         """
 
     /// Reads `MODULES [GEMMS] PRECISION`.
