@@ -56,12 +56,18 @@ struct ConfigurationOptions: ParsableArguments {
         try resolve(recipe: recipe)
     }
 
-    /// - Parameter recipe: a name or a file, as `--recipe` takes them.
-    func resolve(recipe: String?) throws -> RunConfiguration {
+    /// - Parameters:
+    ///   - recipe: a name or a file, as `--recipe` takes them.
+    ///   - saved: what to start from instead of a preset: the configuration of a saved model.
+    func resolve(recipe: String?, startingFrom saved: RunConfiguration? = nil) throws -> RunConfiguration {
         var file = try config.map(ConfigurationFile.read(path:)) ?? []
         var settings = try self.settings.map(Self.assignment(from:))
         let named = (try Self.takePreset(from: &file), try Self.takePreset(from: &settings))
-        var configuration = try Preset.named(preset ?? named.1 ?? named.0 ?? Preset.standard.name).configuration
+        let name = preset ?? named.1 ?? named.0
+        if saved != nil, let name {
+            throw UserError("preset \"\(name)\" has no meaning with a saved model, which has its own configuration")
+        }
+        var configuration = try saved ?? Preset.named(name ?? Preset.standard.name).configuration
         try configuration.apply(file)
         try configuration.apply(try recipe.map { try Self.recipe($0, flag: "--recipe") } ?? [])
         try configuration.apply(settings)
@@ -71,7 +77,7 @@ struct ConfigurationOptions: ParsableArguments {
     }
 
     /// A recipe by its name, or from a file if there is none of that name.
-    private static func recipe(_ text: String, flag: String) throws -> [ConfigurationAssignment] {
+    static func recipe(_ text: String, flag: String) throws -> [ConfigurationAssignment] {
         do throws(UserError) {
             let recipe = try Recipe.named(text)
             return [.init(path: "recipe.inherits", value: .string(recipe.name), origin: flag)]

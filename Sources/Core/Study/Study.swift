@@ -29,7 +29,8 @@ public struct Study: Sendable {
     /// - Throws: `UserError` naming the flag, the value found and the value expected.
     public func validate() throws {
         guard !entries.isEmpty else { throw UserError("--recipes is empty; expected names such as bf16,zhou2025") }
-        for (index, entry) in entries.enumerated() where entries[..<index].contains(where: { $0.label == entry.label }) {
+        for (index, entry) in entries.enumerated() where entries[..<index].contains(where: { $0.label == entry.label })
+        {
             throw UserError("--recipes names \(entry.label) twice; expected each recipe once")
         }
         guard (1...1000).contains(seeds) else {

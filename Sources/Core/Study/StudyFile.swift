@@ -28,7 +28,9 @@ public struct StudyFile: Codable, Hashable, Sendable {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         guard let data = FileManager.default.contents(atPath: path),
             let file = try? JSONDecoder().decode(StudyFile.self, from: data), file.format == Self.format
-        else { throw UserError("\(path) exists and was not written by this version of fp4tui study; use another --out") }
+        else {
+            throw UserError("\(path) exists and was not written by this version of fp4tui study; use another --out")
+        }
         return file
     }
 

@@ -1,0 +1,185 @@
+import Foundation
+import Testing
+
+@testable import Core
+
+@Suite struct StudyTests {
+    /// Two recipes, two seeds, 20 steps; the second changes to BF16 for the last quarter.
+    static func study(_ change: (inout RunConfiguration) -> Void = { _ in }) -> Study {
+        var fp4 = Recipe.bf16
+        fp4.name = "tiny-fp4"
+        fp4.feedForward = .fp4
+        fp4.attention = .fp8
+        fp4.schedule.targetFraction = 0.25
+        let configuration = TrainingEngineTests.configuration {
+            $0.run.steps = 20
+            $0.evaluation.every = 8
+            change(&$0)
+        }
+        return Study(
+            configuration: configuration,
+            entries: [.init(label: "bf16", recipe: .bf16), .init(label: "tiny-fp4", recipe: fp4)], seeds: 2, slice: 6)
+    }
+
+    static func runner(_ study: Study, _ folder: String) throws -> StudyRunner {
+        try StudyRunner(
+            study, corpus: CorpusLoader.load(study.configuration.data, seed: study.configuration.run.seed),
+            directory: folder, command: "fp4tui study")
+    }
+
+    private func losses(_ folder: String) throws -> [String] {
+        let file = try #require(try StudyFile.read(folder + "/study.json"))
+        return file.runs.map { run in
+            "\(run.recipe) \(run.seed) \(run.state) \(run.step) \(run.trainingLoss?.bitPattern ?? 0) "
+                + run.curve.map { "\($0.step):\($0.validationLoss?.bitPattern ?? 0)" }.joined(separator: " ")
+        }
+    }
+
+    @Test func aStudyResumedAfterEverySliceHasTheBitsOfAStraightOne() throws {
+        let folder = try TemporaryDirectory()
+        let straight = folder.path + "/straight"
+        #expect(try Self.runner(Self.study(), straight).run())
+        let expected = try losses(straight)
+        #expect(expected.count == 4)
+        #expect(expected.allSatisfy { $0.contains(" finished 20 ") })
+        #expect(Set(expected.map { $0.split(separator: " ").dropFirst(4).joined() }).count == 4)
+
+        let broken = folder.path + "/broken"
+        var sessions = 0
+        while true {
+            sessions += 1
+            var questions = 0
+            let isComplete = try Self.runner(Self.study(), broken).run(shouldStop: {
+                questions += 1
+                return questions > 1
+            })
+            if isComplete { break }
+            try #require(sessions < 40)
+        }
+        #expect(sessions > 10)
+        #expect(try losses(broken) == expected)
+        // Nothing but the lock is left of the state.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: broken + "/state") == ["lock"])
+
+        // A third start trains nothing.
+        var events: [StudyEvent] = []
+        #expect(
+            try Self.runner(Self.study(), broken).run {
+                false
+            } report: {
+                events.append($0)
+            })
+        #expect(events.map(\.event) == [.started, .completed])
+    }
+
+    @Test func anotherStudyInTheFolderIsRefusedAndKept() throws {
+        let folder = try TemporaryDirectory()
+        var questions = 0
+        _ = try Self.runner(Self.study(), folder.path).run(shouldStop: {
+            questions += 1
+            return questions > 1
+        })
+        let before = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/study.json"))
+        expectUserError([folder.path, "optimizer.learning_rate is 0.01 and was 0.001"]) {
+            _ = try Self.runner(Self.study { $0.optimizer.learningRate = 0.01 }, folder.path)
+        }
+        var other = Self.study()
+        other.entries[1].recipe.schedule.targetFraction = 0
+        expectUserError(["tiny-fp4: recipe.target_fraction is 0.0 and was 0.25"]) {
+            _ = try Self.runner(other, folder.path)
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/study.json")) == before)
+        let markdown = try String(contentsOfFile: folder.path + "/study.md", encoding: .utf8)
+        #expect(markdown.contains("Not complete: 0 of 4 runs are over."))
+    }
+
+    @Test func twoProcessesDoNotShareAFolder() throws {
+        let folder = try TemporaryDirectory()
+        let first = try Self.runner(Self.study(), folder.path)
+        expectUserError(["another study is running"]) { _ = try Self.runner(Self.study(), folder.path) }
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func aRunThatDivergesEndsAloneAndIsCounted() throws {
+        let folder = try TemporaryDirectory()
+        var study = Self.study {
+            $0.optimizer.learningRate = 1000
+            $0.optimizer.minimumLearningRate = 1000
+            $0.optimizer.warmup = 0
+            $0.optimizer.clip = 0
+            $0.run.steps = 100
+            $0.evaluation.every = 0
+        }
+        study.seeds = 1
+        let runner = try Self.runner(study, folder.path)
+        #expect(try runner.run())
+        #expect(runner.results.report.rows.map(\.diverged) == [1, 1])
+        #expect(runner.results.report.rows.allSatisfy { $0.meanLoss == nil })
+        #expect(runner.results.markdown.contains("| diverged |"))
+    }
+
+    @Test func theTableIsRight() throws {
+        func run(_ recipe: String, _ seed: UInt64, _ loss: Double?, _ seconds: [Double]) -> StudyRun {
+            var run = StudyRun(recipe: recipe, seed: seed)
+            run.state = loss == nil ? .diverged : .finished
+            run.curve = [.init(step: 5, validationLoss: 1.5), .init(step: 10, validationLoss: loss)]
+            run.turns = seconds.map { .init(steps: 10, seconds: $0) }
+            return run
+        }
+        let runs = [
+            run("bf16", 1, 2, [1, 1, 4]), run("bf16", 2, 4, [1, 2, 1]),
+            run("low", 1, 2.02, [0.5, 0.6, 2]), run("low", 2, 4.12, [0.5, 1, 9]),
+            run("bad", 1, nil, [1]), run("bad", 2, 5, [1, 2, 1]),
+        ]
+        let report = StudyReport(
+            recipes: ["bf16", "low", "bad", "late"], reference: "bf16", seeds: [1, 2], runs: runs,
+            costs: ["bf16": 1, "low": 0.5, "bad": 0.25, "late": 1], tokensPerStep: 100)
+        #expect(!report.isComplete)
+        #expect(report.rows[0].meanLoss == 3)
+        #expect(abs(report.rows[0].deviation! - 2.0.squareRoot()) < 1e-12)
+        #expect(report.rows[0].gap == 0)
+        #expect(report.rows[0].measuredCost == 1)
+        // Gaps of 1 % and 3 %: mean 2, sample deviation √2, standard error 1.
+        #expect(abs(report.rows[1].gap! - 2) < 1e-9)
+        #expect(abs(report.rows[1].gapError! - 1) < 1e-9)
+        // Ratios 0.5 0.6 0.5 0.5 0.5 9.
+        #expect(report.rows[1].measuredCost == 0.5)
+        #expect(abs(report.rows[1].tokensPerSecond! - 6000 / 13.6) < 1e-9)
+        #expect(report.rows[1].best == [1.5, 1.5])
+        #expect(report.rows[2].losses == [nil, 5])
+        #expect(report.rows[2].diverged == 1)
+        #expect(report.rows[2].gap == 25)
+        #expect(report.rows[2].gapError == nil)
+        #expect(report.rows[3].losses == [nil, nil])
+        #expect(report.rows[3].measuredCost == nil)
+    }
+
+    @Test func everyRecipeIsInEveryPlaceOfATurn() {
+        var study = Self.study()
+        study.entries.append(.init(label: "third", recipe: .bf16))
+        for place in 0..<3 { #expect(Set((0..<3).map { study.order(turn: $0)[place] }) == [0, 1, 2]) }
+    }
+
+    @Test func theTargetPrecisionTakesEffectAtItsStep() {
+        let model = TrainingEngineTests.configuration().model
+        var recipe = Recipe.zhou2025
+        recipe.schedule.targetFraction = 0.25
+        #expect(recipe.planChanges(steps: 20, tokensPerStep: 80) == [0, 15])
+        func precisions(_ step: Int, _ module: String) -> GEMMPrecisions {
+            recipe.plan(for: model, at: step, of: 20, tokensPerStep: 80)[.layer(0, module)].precisions
+        }
+        #expect(precisions(14, "mlp.up") == recipe.fp4Module)
+        #expect(precisions(15, "mlp.up") == GEMMPrecisions(.bf16))
+        recipe.schedule.targetScope = .forward
+        #expect(precisions(15, "mlp.up").fprop == .bf16)
+        #expect(precisions(15, "mlp.up").wgrad == recipe.fp4Module.wgrad)
+        // Nothing is lowered to the target.
+        recipe.schedule.targetScope = .both
+        recipe.schedule.targetPrecision = .fp8
+        recipe.attention = .bf16
+        #expect(precisions(15, "attn.q") == GEMMPrecisions(.bf16))
+        #expect(precisions(15, "mlp.up") == GEMMPrecisions(.fp8))
+        recipe.schedule.targetFraction = 0
+        #expect(recipe.planChanges(steps: 20, tokensPerStep: 80) == [0])
+    }
+}
