@@ -133,7 +133,11 @@ public final class StudyRunner {
             }
             for turn in 0..<study.turns {
                 for entry in study.order(turn: turn) {
-                    guard let lane = lanes.first(where: { $0.entry == entry }) else { continue }
+                    // After an interruption some are ahead.
+                    let end = min(study.configuration.run.steps, (turn + 1) * study.slice)
+                    guard let lane = lanes.first(where: { $0.entry == entry }), lane.trainer.step < end else {
+                        continue
+                    }
                     if shouldStop() {
                         try save(lanes, seed: seed)
                         report(event(.interrupted))
@@ -199,7 +203,6 @@ public final class StudyRunner {
         let trainer = lane.trainer
         let configuration = trainer.configuration
         let end = min(configuration.run.steps, (turn + 1) * study.slice)
-        guard trainer.step < end else { return }
         var run = runs[lane.entry][seed]
         while run.turns.count <= turn { run.turns.append(StudyRun.Turn()) }
         while run.state == .running, trainer.step < end {
