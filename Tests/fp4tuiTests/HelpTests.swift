@@ -152,7 +152,7 @@ import Testing
                   recipe.stochastic_rounding       Stochastic rounding; true: where the recipe
                                                    has it, else of E, the gradients.
                   recipe.hadamard                  Hadamard transforms; true: where the recipe
-                                                   has them, else 16:random in FP4's wgrad.
+                                                   has them, else 16:random in wgrad.
                   recipe.square_scales             Scales for NxN; false: for 1xN instead;
                                                    true: where the recipe has them, else of W.
                   recipe.four_over_six             Four over six; true: where the recipe has
@@ -351,7 +351,6 @@ import Testing
                   show                    Show everything that is in a recipe.
 
                   See 'fp4tui help recipes <subcommand>' for detailed help.
-
                 """)
     }
 

@@ -53,7 +53,7 @@ extension Recipe {
     public enum FormatSwitch: String, Sendable, CaseIterable {
         /// Off: all to nearest. On, without any: the operands E.
         case stochasticRounding = "stochastic_rounding"
-        /// Off: none. On, without any: 16 with random signs on both operands of wgrad in FP4.
+        /// Off: none. On, without any: 16 with random signs on both operands of wgrad.
         case hadamard
         /// Off: 1 × N instead of N × N. On, without any: N × N instead of 1 × N for the operands W.
         case squareScales = "square_scales"
@@ -115,8 +115,7 @@ extension Recipe.FormatSwitch {
         case .stochasticRounding:
             if model != nil || place.operand == .e { format.rounding = .stochastic }
         case .hadamard:
-            let isDefault = place.precision == .fp4 && place.gemm == .wgrad
-            format.hadamard = model?.hadamard ?? (isDefault ? .init(size: 16, signs: .random) : nil)
+            format.hadamard = model?.hadamard ?? (place.gemm == .wgrad ? .init(size: 16, signs: .random) : nil)
         case .squareScales:
             if place.operand == .w, case .vector(let size) = format.block { format.block = .square(size) }
         case .fourOverSix:

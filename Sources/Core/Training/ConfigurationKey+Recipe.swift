@@ -34,7 +34,7 @@ extension ConfigurationKey {
         .formatSwitch(
             .stochasticRounding, "Stochastic rounding; true: where the recipe has it, else of E, the gradients."),
         .formatSwitch(
-            .hadamard, "Hadamard transforms; true: where the recipe has them, else 16:random in FP4's wgrad."),
+            .hadamard, "Hadamard transforms; true: where the recipe has them, else 16:random in wgrad."),
         .formatSwitch(
             .squareScales, "Scales for NxN; false: for 1xN instead; true: where the recipe has them, else of W."),
         .formatSwitch(.fourOverSix, "Four over six; true: where the recipe has it, else in all FP4 with e4m3 scales."),
