@@ -20,8 +20,8 @@ struct SensitivityCommand: ParsableCommand {
 
             EXAMPLES:
               fp4tui sensitivity model.safetensors --recipe nvfp4
-              fp4tui sensitivity --preset micro --warm-up-steps 500 --budget 0.6 --output recipe.toml
-              fp4tui --recipe recipe.toml
+              fp4tui sensitivity --warm-up-steps 500 --budget 0.6 --output fitted.toml
+              fp4tui --recipe fitted.toml
             """)
 
     @Argument(help: ArgumentHelp("A saved model; its configuration is the one to start from.", valueName: "model"))
@@ -67,7 +67,12 @@ struct SensitivityCommand: ParsableCommand {
         if let checkpoint {
             try probe.load(checkpoint)
         } else {
-            let steps = min(warmUpSteps ?? 200, configuration.run.steps)
+            let steps = warmUpSteps ?? min(200, configuration.run.steps)
+            guard steps <= configuration.run.steps else {
+                throw UserError(
+                    "--warm-up-steps is \(steps); expected at most run.steps = \(configuration.run.steps), from which the "
+                        + "learning rate follows")
+            }
             let time = RemainingTime()
             let isDone = try probe.warmUp(steps: steps) { step in
                 status.show("warm-up  step \(step)/\(steps)  eta \(time.text(done: step, of: steps))")

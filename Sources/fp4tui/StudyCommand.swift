@@ -22,8 +22,8 @@ struct StudyCommand: ParsableCommand {
             with another study is refused. Runs that diverge are reported; the others go on.
 
             EXAMPLES:
-              fp4tui study --recipes bf16,fp8-block,zhou2025,nvfp4,fp4-naive --seeds 3 --out study
-              fp4tui study --recipes bf16,zhou2025,zhou2025:target_fraction=0 --preset micro --out ablation
+              fp4tui study --recipes bf16,fp8-block,zhou2025,nvfp4 --seeds 3 --out study
+              fp4tui study --recipes bf16,zhou2025,zhou2025:target_fraction=0 --out ablation
             """)
 
     @Option(help: ArgumentHelp("Recipes, separated by commas, each with its changes.", valueName: "names"))

@@ -30,8 +30,8 @@ struct TrainCommand: AsyncParsableCommand {
               presets                 List the named configurations.
               recipes                 List the precision recipes; 'recipes show' shows one.
               cost                    Measure what a recipe's matrix products cost here.
-              study                   Train several recipes with several seeds and compare them.
-              sensitivity [<model>]   Measure which linears bear low precision; fit a recipe.
+              study                   Train recipes side by side and compare them.
+              sensitivity [<model>]   Measure which linears bear low precision.
               bench                   Measure the kernels on this machine.
               quantize <file>         Measure what FP8 and FP4 formats do to data.
               help <command>          Show the help of a command.

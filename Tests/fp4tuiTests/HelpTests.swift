@@ -31,8 +31,8 @@ import Testing
                   presets                 List the named configurations.
                   recipes                 List the precision recipes; 'recipes show' shows one.
                   cost                    Measure what a recipe's matrix products cost here.
-                  study                   Train several recipes with several seeds and compare them.
-                  sensitivity [<model>]   Measure which linears bear low precision; fit a recipe.
+                  study                   Train recipes side by side and compare them.
+                  sensitivity [<model>]   Measure which linears bear low precision.
                   bench                   Measure the kernels on this machine.
                   quantize <file>         Measure what FP8 and FP4 formats do to data.
                   help <command>          Show the help of a command.
@@ -434,6 +434,127 @@ import Testing
 
                 OPTIONS:
                   --toml                  Print a recipe file.
+                  --json                  Print JSON.
+                  --version               Show the version.
+                  -h, --help              Show help information.
+
+                """)
+    }
+
+    @Test func study() {
+        #expect(
+            Self.help(StudyCommand.self) == """
+                OVERVIEW: Train several recipes with several seeds and compare them.
+
+                Every recipe is trained with every seed on the same data, and the folder gets
+                study.md and study.json: validation losses, gap to bf16 (to the first recipe if
+                bf16 is not among them), theoretical cost and measured time. The recipes of one
+                seed take turns of --slice steps, so that what disturbs the machine disturbs
+                all of them, and times are compared within a turn.
+
+                A recipe may be followed by keys of [recipe], separated by +, which makes
+                ablations: zhou2025:target_fraction=0. The seeds are run.seed and those that
+                follow; the built-in language is that of run.seed for all of them.
+
+                State is saved in the folder every few minutes. SIGINT and SIGTERM end the
+                study after the slice in progress (exit code 130 or 143), and the same command
+                goes on where it ended, to the same losses bit by bit. A folder with another
+                study is refused. Runs that diverge are reported; the others go on.
+
+                EXAMPLES:
+                  fp4tui study --recipes bf16,fp8-block,zhou2025,nvfp4 --seeds 3 --out study
+                  fp4tui study --recipes bf16,zhou2025,zhou2025:target_fraction=0 --out ablation
+
+                USAGE: fp4tui study --recipes <names> --out <folder> [--seeds <n>] [options]
+
+                CONFIGURATION:
+                  --config <file>         Read settings from a TOML file.
+                  --set <key=value>       Set one key, as in --set model.layers=6; may be
+                                          repeated. 'fp4tui config' prints all keys.
+                  --preset <name>         Start from a named configuration; 'fp4tui presets'
+                                          lists them.
+                  --recipe <name|file>    Train as a precision recipe says, built in or from a
+                                          TOML file; 'fp4tui recipes' lists them.
+                  --data <path ...>       Files or directories to train on: text, or uint16
+                                          tokens in .bin files. Without it, a built-in
+                                          synthetic language.
+                  --vocab-size <n>        Distinct tokens in .bin files.
+                  --steps <n>             Optimizer steps.
+                  --seed <n>              Seed of weights, batches and samples.
+                  --threads <n>           Threads that compute; 0: one per core.
+                  --save <path>           Save the model here at the end (safetensors).
+                  --name <name>           Name of the run.
+
+                OPTIONS:
+                  --recipes <names>       Recipes, separated by commas, each with its changes.
+                  --seeds <n>             Seeds for each recipe. (default: 3)
+                  --out <folder>          Folder for results and state; made if it isn't there.
+                  --slice <n>             Steps of one recipe before the next has its turn.
+                                          (default: 25)
+                  --json                  Print one JSON event per line instead of the table.
+                  --version               Show the version.
+                  -h, --help              Show help information.
+
+                """)
+    }
+
+    @Test func sensitivity() {
+        #expect(
+            Self.help(SensitivityCommand.self) == """
+                OVERVIEW: Measure which linears bear low precision, and fit a recipe to a
+                budget.
+
+                Each linear of the layers alone is run in each precision, in the formats of
+                --recipe, everything else in BF16, on fixed validation batches: how much the
+                loss changes, and how far the gradient is off, |dW_q - dW| / |dW|, of the
+                module's own weight and of all parameters. The model is a saved one, or is
+                trained in BF16 for some steps first.
+
+                With --budget B every linear gets fp4, fp8 or bf16 so that the layers' matrix
+                products cost at most B of BF16's (FP8 1/2, FP4 1/4, the attention core at 16
+                bit, without the head) and the sum of the predicted damage is as small as
+                possible, exactly. The damage of a module is the larger of its change of the
+                loss and L e^2 / 2, with L the loss and e the error of the whole gradient: the
+                share of a step's progress that is lost.
+
+                EXAMPLES:
+                  fp4tui sensitivity model.safetensors --recipe nvfp4
+                  fp4tui sensitivity --warm-up-steps 500 --budget 0.6 --output fitted.toml
+                  fp4tui --recipe fitted.toml
+
+                USAGE: fp4tui sensitivity [<model> | --warm-up-steps <n>] [options]
+
+                ARGUMENTS:
+                  <model>                 A saved model; its configuration is the one to start
+                                          from.
+
+                CONFIGURATION:
+                  --config <file>         Read settings from a TOML file.
+                  --set <key=value>       Set one key, as in --set model.layers=6; may be
+                                          repeated. 'fp4tui config' prints all keys.
+                  --preset <name>         Start from a named configuration; 'fp4tui presets'
+                                          lists them.
+                  --recipe <name|file>    Train as a precision recipe says, built in or from a
+                                          TOML file; 'fp4tui recipes' lists them.
+                  --data <path ...>       Files or directories to train on: text, or uint16
+                                          tokens in .bin files. Without it, a built-in
+                                          synthetic language.
+                  --vocab-size <n>        Distinct tokens in .bin files.
+                  --steps <n>             Optimizer steps.
+                  --seed <n>              Seed of weights, batches and samples.
+                  --threads <n>           Threads that compute; 0: one per core.
+                  --save <path>           Save the model here at the end (safetensors).
+                  --name <name>           Name of the run.
+
+                OPTIONS:
+                  --warm-up-steps <n>     Without a model: steps to train in BF16 first (200 by
+                                          default).
+                  --precisions <names>    Precisions to try, separated by commas. (default:
+                                          fp4,fp8)
+                  --batches <n>           Validation batches to measure on. (default: 4)
+                  --budget <share>        Cost that a recipe may have, of BF16's.
+                  --output <file>         Write the recipe here (TOML); needs --budget.
+                  --overwrite             Let --output replace a file that exists.
                   --json                  Print JSON.
                   --version               Show the version.
                   -h, --help              Show help information.

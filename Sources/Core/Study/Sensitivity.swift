@@ -14,8 +14,10 @@ public struct ModuleSensitivity: Codable, Hashable, Sendable {
     /// The predicted damage, nats per token: the larger of the change of the loss and L·ε²/2, where L is the model's loss and
     /// ε the error of the whole gradient. A gradient with the error ε points 1 − cos ≈ ε²/2 off, and that share of a step's
     /// progress is taken for lost. Never negative: a loss that happens to fall is no reason to quantize.
+    /// Infinite if loss or gradient is not finite.
     public func damage(loss: Double) -> Double {
-        max(0, lossChange, loss * wholeGradientError * wholeGradientError / 2)
+        guard lossChange.isFinite, wholeGradientError.isFinite else { return .infinity }
+        return max(0, lossChange, loss * wholeGradientError * wholeGradientError / 2)
     }
 }
 
