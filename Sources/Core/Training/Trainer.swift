@@ -25,8 +25,7 @@ final class Trainer {
     let sampler: BatchSampler
     private let generator: TextGenerator?
     private let prompt: [Int32]
-    let batch:
-        (arena: Arena, places: (tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>))
+    let batch: (arena: Arena, places: (tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>))
 
     /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
     init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
