@@ -95,6 +95,7 @@ final class Transformer {
         embedding = layout["embed.weight"]!.offset
         positions = layout["position.weight"]?.offset
         places.rotary?.prepare(theta: model.ropeTheta)
+        reserveTechniqueMemory()
     }
 
     /// Bytes for parameters, gradients and activations.
@@ -105,6 +106,31 @@ final class Transformer {
         self.plan = plan
         for index in layers.indices { layers[index].apply(plan) }
         head.apply(plan)
+        reserveTechniqueMemory()
+    }
+
+    private var linearGroups: [LinearGroup] {
+        layers.flatMap { [$0.qkv, $0.output, $0.feedForward.up, $0.feedForward.down] } + [head]
+    }
+
+    /// So that no step has to.
+    private func reserveTechniqueMemory() {
+        let tokens = capacity * model.context
+        _ = compute.techniqueMemory(floats: linearGroups.map { $0.techniqueFloats(rows: tokens) }.max() ?? 0)
+    }
+
+    /// The moving averages of weights that the plan asks for, part of a run's state.
+    var weightAverages: [WeightAverage] { linearGroups.flatMap(\.weightAverages) }
+
+    /// To be called once after each step of the optimizer.
+    func updateWeightAverages() {
+        for layer in layers {
+            layer.qkv.updateWeightAverages(compute)
+            layer.output.updateWeightAverages(compute)
+            layer.feedForward.up.updateWeightAverages(compute)
+            layer.feedForward.down.updateWeightAverages(compute)
+        }
+        head.updateWeightAverages(compute)
     }
 
     // MARK: Forward
