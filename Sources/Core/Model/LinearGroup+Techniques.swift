@@ -141,9 +141,11 @@ extension LinearGroup {
 
     /// To be called once after each step of the optimizer.
     func updateWeightAverages(_ compute: ComputeContext) {
-        for run in runs {
-            guard let average = run.average, let decay = run.formats.techniques.weightAverage else { continue }
-            average.update(weight + run.start * inputs, decay: Float(decay), compute)
+        for index in runs.indices {
+            guard let average = runs[index].average, let decay = runs[index].formats.techniques.weightAverage else {
+                continue
+            }
+            average.update(weight + runs[index].start * inputs, decay: Float(decay), compute)
         }
     }
 

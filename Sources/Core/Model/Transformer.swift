@@ -124,11 +124,11 @@ final class Transformer {
 
     /// To be called once after each step of the optimizer.
     func updateWeightAverages() {
-        for layer in layers {
-            layer.qkv.updateWeightAverages(compute)
-            layer.output.updateWeightAverages(compute)
-            layer.feedForward.up.updateWeightAverages(compute)
-            layer.feedForward.down.updateWeightAverages(compute)
+        for index in layers.indices {
+            layers[index].qkv.updateWeightAverages(compute)
+            layers[index].output.updateWeightAverages(compute)
+            layers[index].feedForward.up.updateWeightAverages(compute)
+            layers[index].feedForward.down.updateWeightAverages(compute)
         }
         head.updateWeightAverages(compute)
     }
