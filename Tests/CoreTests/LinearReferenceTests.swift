@@ -1,3 +1,4 @@
+import KernelInterface
 import Testing
 
 @testable import Core
@@ -17,14 +18,16 @@ private struct Bench {
     let dx: UnsafeMutablePointer<Float>
     static let paths = ["mlp.up", "mlp.gate"].map { ModulePath.layer(0, $0) }
 
-    init(tokens: Int = 37, inputs: Int = 150, outputs: Int = 88, threads: Int = 2) throws {
+    init(tokens: Int = 37, inputs: Int = 150, outputs: Int = 88, tier: KernelTier? = nil, threads: Int = 2)
+        throws
+    {
         var model = ModelConfiguration()
         model.adopt(.llama)
         (model.layers, model.heads, model.keyValueHeads, model.width) = (1, 1, 1, inputs)
         model.feedForwardMultiple = Double(outputs) / Double(inputs)
         let layout = ParameterLayout(model, vocabularySize: 16)
         (self.tokens, self.inputs, self.outputs, self.layout) = (tokens, inputs, outputs, layout)
-        compute = try ComputeContext(threads: threads, strictFP8: true)
+        compute = try ComputeContext(tier: tier, threads: threads, strictFP8: true)
         let places: (Parameters, [UnsafeMutablePointer<Float>])
         (arena, places) = try Arena.make { arena in
             (
@@ -108,7 +111,10 @@ private let eden = "nvfp4+eden+hadamard=128:random"
 private let combinations: [(String, LinearFormats)] = [
     ("bf16", formats(("bf16", "bf16"), ("bf16", "bf16"), ("bf16", "bf16"))),
     ("zhou2025", formats(("fp4", "fp4-2d"), ("fp8", "fp8-2d"), ("fp8", "fp8"))),
-    ("fp8-current", formats(("fp8-tensor", "fp8-tensor"), ("e5m2:tensor:fp32", "fp8-tensor"), ("e5m2:tensor:fp32", "fp8-tensor"))),
+    (
+        "fp8-current",
+        formats(("fp8-tensor", "fp8-tensor"), ("e5m2:tensor:fp32", "fp8-tensor"), ("e5m2:tensor:fp32", "fp8-tensor"))
+    ),
     ("fp8-block", formats(("fp8", "fp8-2d"), ("fp8", "fp8-2d"), ("fp8", "fp8"))),
     ("mxfp8", formats(("mxfp8", "mxfp8"), ("mxfp8", "mxfp8"), ("mxfp8", "mxfp8"))),
     (
@@ -217,19 +223,24 @@ private let combinations: [(String, LinearFormats)] = [
 
     /// The same bits for every instruction set and number of threads.
     @Test(arguments: combinations.indices.filter { combinations[$0].1.techniques != LinearTechniques() })
-    func threadsDoNotMatter(_ index: Int) throws {
+    func neitherTiersNorThreadsMatter(_ index: Int) throws {
         var expected: [UInt32]?
-        for threads in [1, 3] {
-            let bench = try Bench(tokens: 70, inputs: 100, outputs: 48, threads: threads)
+        for (tier, threads) in KernelTier.available.flatMap({ [($0, 1), ($0, 3)] }) {
+            let bench = try Bench(tokens: 70, inputs: 100, outputs: 48, tier: tier, threads: threads)
+            let group = bench.group(combinations[index].1)
             bench.clearGradients()
-            bench.run(bench.group(combinations[index].1), pass)
+            bench.run(group, pass)
+            // So that averages differ from their weights.
+            for at in 0..<4800 { bench.weight(0)[at] *= 1 + Float(at % 7) / 20 }
+            bench.run(group, pass)
             var bits: [UInt32] = []
             for (values, count) in [
-                (bench.y, 70 * 96), (bench.dx, 70 * 100), (bench.weightGradient(0), 4800), (bench.weightGradient(1), 4800),
+                (bench.y, 70 * 96), (bench.dx, 70 * 100), (bench.weightGradient(0), 4800),
+                (bench.weightGradient(1), 4800),
             ] {
                 bits += UnsafeBufferPointer(start: values, count: count).map(\.bitPattern)
             }
-            if let expected { #expect(bits == expected) } else { expected = bits }
+            if let expected { #expect(bits == expected, "\(tier), \(threads)") } else { expected = bits }
         }
     }
 
@@ -298,7 +309,9 @@ private let combinations: [(String, LinearFormats)] = [
         let (expected, result) = (results(bench, plain), results(bench, compensated))
         #expect(result.dx.values == expected.dx.values)
         #expect(result.dw.values == expected.dw.values)
-        func error(_ y: Matrix) -> Double { zip(y.values, exact.y.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
+        func error(_ y: Matrix) -> Double {
+            zip(y.values, exact.y.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        }
         #expect(error(result.y) < error(expected.y) / 2)
     }
 
@@ -355,7 +368,9 @@ private let combinations: [(String, LinearFormats)] = [
                 bench.matrix(bench.dx, 32, 64).values, bench.matrix(bench.weightGradient(1), 32, 64).values,
             ]
             for index in 0..<2 {
-                if pass == 0 { (sums[index], squares[index]) = (Array(repeating: 0, count: 2048), Array(repeating: 0, count: 2048)) }
+                if pass == 0 {
+                    (sums[index], squares[index]) = (Array(repeating: 0, count: 2048), Array(repeating: 0, count: 2048))
+                }
                 for (at, value) in values[index].enumerated() {
                     sums[index][at] += value
                     squares[index][at] += value * value

@@ -223,7 +223,8 @@ func difficult(_ view: MatrixView, seed: UInt64) {
     /// Infinities and NaN reach C where they belong, and nowhere else; health leaves them out.
     @Test(
         arguments: [
-            "fp4", "mxfp4", "nvfp4", "fp4-row", "fp4-2d", "fp8", "fp8-tensor", "fp4+std", "nvfp4+eden+hadamard=32:random",
+            "fp4", "mxfp4", "nvfp4", "fp4-row", "fp4-2d", "fp8", "fp8-tensor", "fp4+std",
+            "nvfp4+eden+hadamard=32:random",
         ], [Float.infinity, .nan])
     func notANumberSpreads(text: String, poison: Float) throws {
         let formats = GEMMFormats(try BlockFormat(parsing: text))

@@ -246,8 +246,8 @@ import Testing
                               +4/6          four over six: the better of two e4m3 scales
                               +std          e2m1 in 1xN: the scale follows from the standard
                                             deviation, and the largest values saturate
-                              +eden         MS-EDEN, for e2m1 in 1xN with e4m3 scales and
-                                            +hadamard=N:random: e4m3 scales rounded stochastically
+                              +eden         MS-EDEN, e2m1 in 1xN with e4m3 scales: rounds these
+                                            stochastically; needs +hadamard=N:random
                               +prescale=P   map the largest value to P times the maximum, as
                                             with 0.75 or 16/17
                               +hadamard=N   Hadamard transform of N neighbours; N:fixed and

@@ -1,13 +1,5 @@
 import KernelInterface
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// By what the gradient of an operand is multiplied, element by element, for how the operand was quantized.
 struct GradientFactors {
     /// Zero where |x / s| is at least the element format's maximum.
@@ -15,15 +7,32 @@ struct GradientFactors {
     /// For E2M1: f′ of the position in an interval of the grid.
     var estimator: LinearTechniques.GradientEstimator?
 
-    /// - Parameter y: |x / s|
-    fileprivate func factor(_ y: Float, _ element: ElementFormat) -> Float {
-        if masksSaturated, y >= element.maximum { return 0 }
-        guard let estimator, case .e2m1 = element else { return 1 }
-        let magnitude = min(y, element.maximum)
-        let width: Float = magnitude < 2 ? 0.5 : magnitude < 4 ? 1 : 2
-        let steps = magnitude / width
-        let position = Double(abs(2 * (steps - steps.rounded(.down)) - 1))
-        return Float(min(estimator.limit, pow(position, 1 / estimator.k - 1) / estimator.k))
+    /// Of a tile.
+    ///
+    /// - Parameters:
+    ///   - y: x / s; becomes the factors.
+    ///   - scratch: as much memory.
+    fileprivate func replace(
+        _ y: WriteRow, count: Int, _ element: ElementFormat, _ scratch: WriteRow, _ kernels: any KernelTable
+    ) {
+        let maximum = masksSaturated ? element.maximum : .infinity
+        guard let estimator, case .e2m1 = element else {
+            for index in 0..<count { y[index] = abs(y[index]) >= maximum ? 0 : 1 }
+            return
+        }
+        // |2x/δ − 1|^(1/k − 1) as an exponential; in the middle, where it is infinite, it is large enough.
+        let exponent = Float(1 / estimator.k - 1)
+        for index in 0..<count {
+            let magnitude = min(abs(y[index]), element.maximum)
+            let steps = magnitude < 2 ? 2 * magnitude : magnitude < 4 ? magnitude : magnitude * 0.5
+            let position = abs(2 * (steps - steps.rounded(.down)) - 1)
+            scratch[index] = exponent * naturalLogarithm(max(position, 0x1p-100))
+        }
+        kernels.exp(scratch, into: scratch, count: count)
+        let (limit, factor) = (Float(estimator.limit), Float(1 / estimator.k))
+        for index in 0..<count {
+            y[index] = abs(y[index]) >= maximum ? 0 : min(limit, scratch[index] * factor)
+        }
     }
 }
 
@@ -71,11 +80,12 @@ extension ComputeContext {
                 let length = quantizer.length(at: start)
                 let isFinite = quantizer.prepare(strip: strip, start: start, scratch, &amax, &health)
                 if let factors {
-                    let target = scratch.words.assumingMemoryBound(to: Float.self)
-                    for index in 0..<length * 16 {
-                        let encode = scratch.encodes[index / 16 / settings.blockLength * 16 + index % 16]
-                        target[index] = factors.rule.factor(abs(scratch.tile[index] * encode), format.element)
+                    let y = scratch.words.assumingMemoryBound(to: Float.self)
+                    for k in 0..<length {
+                        let encodes = scratch.encodes + k / settings.blockLength * 16
+                        for row in 0..<16 { y[k * 16 + row] = scratch.tile[k * 16 + row] * encodes[row] }
                     }
+                    factors.rule.replace(y, count: length * 16, format.element, scratch.floats, kernels)
                     write(scratch.words, factors.into, start)
                 }
                 guard let values else { continue }
@@ -160,20 +170,21 @@ extension ComputeContext {
         return low <= high ? low...high : nil
     }
 
-    /// Lowest bit, and bits, of the digits of a float.
-    private static let digits: [(shift: UInt32, bits: UInt32)] = [(21, 11), (10, 11), (0, 10)]
+    /// The lowest bits of the three digits of a float's bits.
+    private static let places: [UInt32] = [21, 10, 0]
 
     /// The value of a rank, from 0, in ascending order: found digit by digit, from counts that no thread changes.
     private func select(_ x: ReadRow, count: Int, rank: Int) -> Float {
         let block = 1 << 14
         let blocks = (count + block - 1) / block
         var (known, mask, rest) = (UInt32(0), UInt32(0), rank)
-        for (shift, bits) in Self.digits {
-            let digits = 1 << Int(bits)
-            for lane in scratch { lane.words.assumingMemoryBound(to: UInt32.self).update(repeating: 0, count: digits) }
+        for place in Self.places.indices {
+            let shift = Self.places[place]
+            let digits = place == 2 ? 1 << 10 : 1 << 11
+            for lane in scratch.indices { counts(lane).update(repeating: 0, count: digits) }
             let (prefix, prefixMask) = (known, mask)
             pool.run(blocks) { index, lane in
-                let counts = scratch[lane].words.assumingMemoryBound(to: UInt32.self)
+                let counts = counts(lane)
                 for at in index * block..<min(count, (index + 1) * block) {
                     let key = Self.orderedBits(x[at])
                     if key & prefixMask == prefix { counts[Int(key >> shift) & (digits - 1)] += 1 }
@@ -181,7 +192,8 @@ extension ComputeContext {
             }
             var digit = 0
             while true {
-                let total = scratch.reduce(0) { $0 + Int($1.words.assumingMemoryBound(to: UInt32.self)[digit]) }
+                var total = 0
+                for lane in scratch.indices { total += Int(counts(lane)[digit]) }
                 if rest < total { break }
                 rest -= total
                 digit += 1
@@ -190,6 +202,11 @@ extension ComputeContext {
             mask |= UInt32(digits - 1) << shift
         }
         return Float(bitPattern: known >> 31 == 1 ? known & 0x7FFF_FFFF : ~known)
+    }
+
+    /// A lane's memory for 2048 counts.
+    private func counts(_ lane: Int) -> UnsafeMutablePointer<UInt32> {
+        scratch[lane].words.assumingMemoryBound(to: UInt32.self)
     }
 
     /// Bits that ascend as the numbers do.

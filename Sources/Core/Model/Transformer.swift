@@ -98,8 +98,10 @@ final class Transformer {
         reserveTechniqueMemory()
     }
 
-    /// Bytes for parameters, gradients and activations.
-    var memoryBytes: Int { arena.bytes }
+    /// Bytes for parameters, gradients, activations, and what the plan's techniques need.
+    var memoryBytes: Int {
+        arena.bytes + 4 * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
+    }
 
     /// Changes formats from the next call on.
     func apply(_ plan: PrecisionPlan) {
@@ -115,8 +117,13 @@ final class Transformer {
 
     /// So that no step has to.
     private func reserveTechniqueMemory() {
+        _ = compute.techniqueMemory(floats: techniqueFloats)
+    }
+
+    private var techniqueFloats: Int {
         let tokens = capacity * model.context
-        _ = compute.techniqueMemory(floats: linearGroups.map { $0.techniqueFloats(rows: tokens) }.max() ?? 0)
+        let layers = linearGroups.dropLast().map { $0.techniqueFloats(rows: tokens) }.max() ?? 0
+        return max(layers, head.techniqueFloats(rows: places.logitRows))
     }
 
     /// The moving averages of weights that the plan asks for, part of a run's state.
