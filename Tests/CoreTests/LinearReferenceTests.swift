@@ -343,6 +343,35 @@ private let combinations: [(String, LinearFormats)] = [
         #expect(group.weightAverages.isEmpty)
     }
 
+    /// A whole model with all techniques at once learns, validates, and moves its averages once a step.
+    @Test func aModelLearnsWithAllTechniques() throws {
+        let configuration = TrainingEngineTests.configuration { $0.training.accumulation = 2 }
+        let trainer = try Trainer(
+            configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
+        trainer.initializeParameters()
+        var plan = PrecisionPlan(uniform: .bf16)
+        plan.general = formats((quartetForward, quartetForward), (eden, eden), (eden, eden)) {
+            $0.reusesForwardOperands = true
+            $0.trustMask = true
+            $0.gradientEstimator = .init()
+            $0.outlierQuantile = 0.99
+            $0.weightAverage = 0.5
+        }
+        let bytes = trainer.memoryBytes
+        trainer.transformer.apply(plan)
+        #expect(trainer.memoryBytes > bytes)
+        let before = try #require(try trainer.evaluate())
+        let average = trainer.transformer.weightAverages[0]
+        let weight = trainer.parameters.values + trainer.parameters.layout[average.path.parameter("weight")]!.offset
+        for _ in 0..<30 {
+            let (last, mean) = (weight[0], average.values[0])
+            #expect(try #require(try trainer.trainStep()).isFinite)
+            #expect(abs(average.values[0] - (mean + weight[0]) / 2) <= 1e-6 * abs(mean) && weight[0] != last)
+        }
+        let after = try #require(try trainer.evaluate())
+        #expect(after < before - 0.1)
+    }
+
     // MARK: Bias
 
     /// Gradients are right on average over the keys of many passes, as far as the standard error of the mean can tell.
