@@ -343,6 +343,26 @@ private let combinations: [(String, LinearFormats)] = [
         #expect(group.weightAverages.isEmpty)
     }
 
+    /// NaN reaches what was multiplied with it, and nothing else.
+    @Test(arguments: [nil, 0.99])
+    func notANumberSpreads(outlierQuantile: Double?) throws {
+        let bench = try Bench()
+        bench.x[5 * bench.inputs + 40] = .nan
+        let result = results(
+            bench,
+            formats(("mxfp4", "mxfp4"), ("bf16", "bf16"), ("bf16", "bf16")) {
+                $0.reusesForwardOperands = true
+                $0.trustMask = true
+                $0.outlierQuantile = outlierQuantile
+            })
+        func nans(_ matrix: Matrix) -> [Bool] { matrix.values.map(\.isNaN) }
+        #expect(nans(result.y) == nans(Matrix(bench.tokens, 2 * bench.outputs) { row, _ in row == 5 ? .nan : 0 }))
+        #expect(nans(result.dx).allSatisfy { !$0 })
+        // The block of 32 that holds it.
+        let columns = Matrix(bench.outputs, bench.inputs) { _, column in column / 32 == 1 ? .nan : 0 }
+        #expect(nans(result.dw) == nans(columns))
+    }
+
     /// A whole model with all techniques at once learns, validates, and moves its averages once a step.
     @Test func aModelLearnsWithAllTechniques() throws {
         let configuration = TrainingEngineTests.configuration { $0.training.accumulation = 2 }
