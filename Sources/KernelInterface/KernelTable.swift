@@ -154,6 +154,21 @@ public protocol KernelTable: Sendable {
     func preferFour(
         _ x: ReadRow, depth: Int, _ amax: UnsafePointer<Int32>, _ settings: QuantizerSettings, isSquare: Bool,
         scales: WriteRow, encodes: WriteRow)
+    /// Replaces the magnitudes of blocks, [block][16], by 2.92247856 times the standard deviation of their values; where that
+    /// is zero, or a magnitude is not finite, it stays.
+    func deviations(_ x: ReadRow, depth: Int, blockLength: Int, _ amax: UnsafeMutablePointer<Int32>)
+    /// MS-EDEN: multiplies the E4M3 scales of each group of `size` values by Σy² / Σ(y · q), where y = x · encode and q is y
+    /// rounded, and rounds them stochastically to E4M3. The encode factors stay, but where the scale becomes zero.
+    /// - Parameters:
+    ///   - depth: a multiple of `size`, and that of the block length.
+    ///   - uniforms: u[128][16]; the first of a block rounds its scale.
+    func correctScales(
+        _ x: ReadRow, depth: Int, size: Int, _ amax: UnsafePointer<Int32>, uniforms: ReadRow,
+        _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow)
+    /// Replaces x by a value that is rounded, to nearest, to the one of x's two neighbours on the grid that is nearer to
+    /// `average`: `average` limited to the interval between them. Blocks without an encode factor stay.
+    func followAverage(
+        _ x: WriteRow, average: ReadRow, depth: Int, scales: ReadRow, encodes: ReadRow, _ settings: QuantizerSettings)
     /// Random numbers in (0, 1) for the stochastic rounding of a tile: u[128][16].
     /// - Parameters:
     ///   - firstRow: the tile's first row in the operand.

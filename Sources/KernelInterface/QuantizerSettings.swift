@@ -20,6 +20,10 @@ public struct QuantizerSettings: Sendable {
     public var blockLength: Int
     public var isStochastic: Bool
     public var triesFour: Bool
+    /// Scales follow from standard deviations.
+    public var usesDeviation: Bool
+    /// Values that a Hadamard transform mixes, whose scales MS-EDEN corrects; 0: none are.
+    public var correctedGroup: Int
     /// The tensor's scale and its inverse, for E4M3 scales.
     public var tensorEncode: Float
     public var tensorDecode: Float
@@ -28,8 +32,8 @@ public struct QuantizerSettings: Sendable {
 
     public init(
         mantissaBits: Int32, minimumExponent: Int32, maximum: Float, maximumExponent: Int32, rule: ScaleRule,
-        prescale: Float, blockLength: Int, isStochastic: Bool, triesFour: Bool, tensorEncode: Float = 1,
-        tensorDecode: Float = 1, key: SIMD2<UInt32> = .zero
+        prescale: Float, blockLength: Int, isStochastic: Bool, triesFour: Bool, usesDeviation: Bool = false,
+        correctedGroup: Int = 0, tensorEncode: Float = 1, tensorDecode: Float = 1, key: SIMD2<UInt32> = .zero
     ) {
         self.mantissaBits = mantissaBits
         self.minimumExponent = minimumExponent
@@ -40,6 +44,8 @@ public struct QuantizerSettings: Sendable {
         self.blockLength = blockLength
         self.isStochastic = isStochastic
         self.triesFour = triesFour
+        self.usesDeviation = usesDeviation
+        self.correctedGroup = correctedGroup
         self.tensorEncode = tensorEncode
         self.tensorDecode = tensorDecode
         self.key = key

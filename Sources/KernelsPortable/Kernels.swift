@@ -151,6 +151,19 @@ public struct Kernels: KernelTable {
         scales: WriteRow, encodes: WriteRow
     ) { preferFourBody(x, depth, amax, settings, isSquare, scales, encodes) }
 
+    public func deviations(_ x: ReadRow, depth: Int, blockLength: Int, _ amax: UnsafeMutablePointer<Int32>) {
+        deviationsBody(x, depth, blockLength, amax, squareRoot: squareRoot)
+    }
+
+    public func correctScales(
+        _ x: ReadRow, depth: Int, size: Int, _ amax: UnsafePointer<Int32>, uniforms: ReadRow,
+        _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow
+    ) { correctScalesBody(x, depth, size, amax, uniforms, settings, scales, encodes) }
+
+    public func followAverage(
+        _ x: WriteRow, average: ReadRow, depth: Int, scales: ReadRow, encodes: ReadRow, _ settings: QuantizerSettings
+    ) { followAverageBody(x, average, depth, scales, encodes, settings) }
+
     public func uniforms(key: SIMD2<UInt32>, firstRow: Int, group: Int, into u: WriteRow) {
         uniformsBody(key, firstRow, group, u)
     }

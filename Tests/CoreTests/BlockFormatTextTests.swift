@@ -8,6 +8,7 @@ import Testing
             "e2m1:row:e8m0-ceil", "e5m2:tensor:fp32", "e4m3:1x64:e8m0-nearest", "e2m1:32x32:e4m3", "nvfp4+sr",
             "nvfp4-2d+4/6", "mxfp4+sr+prescale=0.75", "nvfp4+sr+prescale=0.9411765", "fp4+hadamard=32",
             "nvfp4+hadamard=16:fixed", "mxfp4+sr+prescale=0.75+hadamard=64:random", "nvfp4+sr+4/6+hadamard=128",
+            "e2m1:1x32:e8m0-nearest+std+hadamard=32", "fp4+sr+std", "nvfp4+eden+hadamard=128:random",
         ]
 
     @Test(arguments: texts)
@@ -67,11 +68,26 @@ import Testing
             "format \"e2m1:32x32:e4m3+4/6\": the block is 32x32; expected 1xN or 16x16 for +4/6"
         ),
         ("mxfp4+4/6", "format \"mxfp4+4/6\": +4/6 needs e2m1 with e4m3 scales, as nvfp4 has them"),
+        ("nvfp4+std", "format \"nvfp4+std\": +std needs e2m1 in 1xN with fp32 or e8m0 scales"),
+        ("fp4-2d+std", "format \"fp4-2d+std\": +std needs e2m1 in 1xN with fp32 or e8m0 scales"),
+        (
+            "mxfp4+eden+hadamard=32:random",
+            "format \"mxfp4+eden+hadamard=32:random\": +eden needs e2m1 in 1xN with e4m3 scales, as nvfp4 has them"
+        ),
+        (
+            "nvfp4+eden+hadamard=32",
+            "format \"nvfp4+eden+hadamard=32\": +eden needs a Hadamard transform of at least 16 with random signs, "
+                + "as in +hadamard=128:random"
+        ),
+        (
+            "nvfp4+sr+eden+hadamard=32:random",
+            "format \"nvfp4+sr+eden+hadamard=32:random\": +eden goes with none of +sr, +4/6 and +prescale"
+        ),
         ("bf16+sr", "format \"bf16+sr\": bf16 has no scales, and takes no options"),
         ("nvfp4+sr+sr", "format \"nvfp4+sr+sr\": +sr is given twice"),
         (
             "nvfp4+rs",
-            "format \"nvfp4+rs\": \"+rs\" is no option; expected +sr, +4/6, +prescale=0.75 or +hadamard=32"
+            "format \"nvfp4+rs\": \"+rs\" is no option; expected +sr, +4/6, +std, +eden, +prescale=0.75 or +hadamard=32"
         ),
         (
             "nvfp4+prescale=0",

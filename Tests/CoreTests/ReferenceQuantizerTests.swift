@@ -9,6 +9,7 @@ import Testing
         "nvfp4", "nvfp4+4/6", "nvfp4-2d", "nvfp4-2d+4/6", "nvfp4+sr+prescale=16/17", "nvfp4+hadamard=16:fixed",
         "mxfp4", "mxfp4-ceil", "e2m1:1x32:e8m0-nearest", "mxfp4+sr+prescale=0.75+hadamard=64:random", "mxfp8", "fp4",
         "fp4-row+hadamard=32", "fp4-tensor", "fp8", "fp8-2d", "fp8-e5m2+sr",
+        "e2m1:1x32:e8m0-nearest+std+hadamard=32", "nvfp4+eden+hadamard=32:random",
     ]
     static let random = QuantizationRandom(seed: 5, step: 7, operandID: 3, operationID: 2)
 
@@ -159,6 +160,65 @@ import Testing
         #expect(result.health.count == 40)
         // Orthogonal: the padded positions hold part of the energy.
         #expect(abs(result.health.squareSum - 40) < 1e-4)
+    }
+
+    /// 2.92247856 · σ takes the place of amax, but in a block whose values are all the same.
+    @Test func scalesFromDeviations() throws {
+        let format = try BlockFormat(parsing: "e2m1:1x32:fp32+std")
+        var values = Distribution.gaussian.values(count: 64, seed: 1)
+        for index in 32..<64 { values[index] = -3 }
+        let result = ReferenceQuantizer(format).quantize(values, columns: 64)
+        let block = values[..<32].map(Double.init)
+        let mean = block.reduce(0, +) / 32
+        let deviation = (block.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 32).squareRoot()
+        #expect(abs(Double(result.scales[0]) / (2.92247856 / 6 * deviation) - 1) < 1e-6)
+        #expect(result.scales[1] == 0.5)
+        for factor: Float in [0x1p-120, 0x1p100] {
+            let scaled = ReferenceQuantizer(format).quantize(values.map { $0 * factor }, columns: 64)
+            #expect(scaled.codes == result.codes)
+            #expect(scaled.scales[0] == result.scales[0] * factor)
+        }
+    }
+
+    /// MS-EDEN, one plain step after the other, in Double.
+    @Test func scalesOfEDEN() throws {
+        let format = try BlockFormat(parsing: "nvfp4+eden+hadamard=32:random")
+        let values = Distribution.laplace.values(count: 3 * 64, seed: 4)
+        let result = ReferenceQuantizer(format, random: Self.random).quantize(values, columns: 64)
+        let plain = BlockFormat(.e2m1, block: .vector(32), hadamard: format.hadamard)
+        // FP32's transform, as the reference of all formats has it.
+        var x = values
+        let transform = HadamardTransform(try #require(plain.hadamard), Self.random)
+        x.withUnsafeMutableBufferPointer { transform.apply($0) }
+        let vmax = 6 / (17.0 / 16 * 0.93)
+        let decode = Double(x.map(abs).max()!) / (vmax * 256)
+        #expect(abs(Double(result.tensorScale!) / decode - 1) < 1e-6)
+        let e2m1 = ElementFormat.e2m1, e4m3 = ElementFormat.e4m3
+        for row in 0..<3 {
+            for group in 0..<2 {
+                var (squares, products) = (0.0, 0.0)
+                var scales: [Float] = []
+                for block in 0..<2 {
+                    let start = row * 64 + group * 32 + block * 16
+                    let y = x[start..<start + 16].map(Double.init)
+                    let scale = e4m3.nearest(Float(y.map(abs).max()! / vmax / decode))
+                    scales.append(scale)
+                    for (offset, value) in y.enumerated() {
+                        let y = value / (Double(scale) * decode)
+                        let q = e2m1.nearest(Float(y))
+                        #expect(e2m1.decode(UInt32(result.codes[start + offset])) == q)
+                        squares += y * y
+                        products += y * Double(q)
+                    }
+                }
+                for block in 0..<2 {
+                    let ideal = Float(Double(scales[block]) * squares / products)
+                    let bits = Self.random.bits(row: row, column: group * 32 + block * 16)
+                    let code = result.scaleCodes[row * 4 + group * 2 + block]
+                    #expect(e4m3.decode(UInt32(code)) == e4m3.stochastic(ideal, random: bits))
+                }
+            }
+        }
     }
 
     /// The mean over many steps is the value itself, for formats in which nothing saturates.

@@ -21,6 +21,22 @@ struct StepAllocationTests {
         }
     }
 
+    @Test func aStepWithEveryTechniqueAllocatesNothing() async {
+        await #expect(processExitsWith: .success) {
+            let forward = try BlockFormat(parsing: "e2m1:1x32:e8m0-nearest+std+hadamard=32")
+            var formats = LinearFormats(try BlockFormat(parsing: "nvfp4+eden+hadamard=128:random"))
+            formats.fprop = GEMMFormats(forward)
+            formats.techniques.reusesForwardOperands = true
+            formats.techniques.trustMask = true
+            formats.techniques.gradientEstimator = .init()
+            formats.techniques.outlierQuantile = 0.99
+            formats.techniques.weightAverage = 0.99
+            var plan = PrecisionPlan(uniform: .bf16)
+            plan.general = formats
+            exit(try allocationsOfFiveSteps(isLlama: true, recipe: .bf16, plan: plan))
+        }
+    }
+
     @Test func aStepInFP8AllocatesNothing() async {
         await #expect(processExitsWith: .success) {
             exit(try allocationsOfFiveSteps(isLlama: false, recipe: .uniform(.fp8)))
@@ -29,7 +45,9 @@ struct StepAllocationTests {
 }
 
 /// Allocations in steps 4 to 8, with two threads and two micro-batches.
-private func allocationsOfFiveSteps(isLlama: Bool, recipe: Recipe) throws -> Int32 {
+private func allocationsOfFiveSteps(
+    isLlama: Bool, recipe: Recipe, plan: PrecisionPlan? = nil
+) throws -> Int32 {
     let configuration = TrainingEngineTests.configuration {
         $0.run.threads = 2
         $0.training.accumulation = 2
@@ -42,6 +60,7 @@ private func allocationsOfFiveSteps(isLlama: Bool, recipe: Recipe) throws -> Int
     let trainer = try Trainer(
         configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
     trainer.initializeParameters()
+    if let plan { trainer.transformer.apply(plan) }
     for _ in 0..<3 { _ = try trainer.trainStep() }
     let before = process_allocation_count()
     for _ in 0..<5 { _ = try trainer.trainStep() }

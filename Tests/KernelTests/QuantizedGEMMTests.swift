@@ -138,6 +138,8 @@ func difficult(_ view: MatrixView, seed: UInt64) {
         "nvfp4+sr+hadamard=64:random", "fp8", "fp8-2d", "fp8-row", "fp8-tensor", "fp8-e5m2", "mxfp8",
         "fp8+sr", "fp8+hadamard=32:random", "e5m2:1x32:e8m0-floor", "e2m1:1x32:e4m3+4/6", "nvfp4-2d+sr",
         "nvfp4-2d+hadamard=16", "fp8-e5m2+sr+hadamard=16:random", "e2m1:64x64:e4m3",
+        "e2m1:1x32:e8m0-nearest+std", "e2m1:1x32:e8m0-nearest+std+hadamard=32", "e2m1:1x16:fp32+sr+std",
+        "nvfp4+eden+hadamard=128:random", "nvfp4+eden+hadamard=16:random", "e2m1:1x32:e4m3+eden+hadamard=32:random",
     ]
 
     @Test(arguments: texts)
@@ -219,7 +221,11 @@ func difficult(_ view: MatrixView, seed: UInt64) {
     }
 
     /// Infinities and NaN reach C where they belong, and nowhere else; health leaves them out.
-    @Test(arguments: ["fp4", "mxfp4", "nvfp4", "fp4-row", "fp4-2d", "fp8", "fp8-tensor"], [Float.infinity, .nan])
+    @Test(
+        arguments: [
+            "fp4", "mxfp4", "nvfp4", "fp4-row", "fp4-2d", "fp8", "fp8-tensor", "fp4+std",
+            "nvfp4+eden+hadamard=32:random",
+        ], [Float.infinity, .nan])
     func notANumberSpreads(text: String, poison: Float) throws {
         let formats = GEMMFormats(try BlockFormat(parsing: text))
         check(20, 35, 200, formats) { a, b in
@@ -229,7 +235,11 @@ func difficult(_ view: MatrixView, seed: UInt64) {
     }
 
     /// The extremes of FP32: subnormal blocks, blocks of huge values, one huge value among small ones.
-    @Test(arguments: ["fp4", "mxfp4", "mxfp4-ceil", "nvfp4", "fp4-tensor", "fp8", "mxfp8"])
+    @Test(
+        arguments: [
+            "fp4", "mxfp4", "mxfp4-ceil", "nvfp4", "fp4-tensor", "fp8", "mxfp8", "mxfp4+std", "fp4+std",
+            "nvfp4+eden+hadamard=32:random",
+        ])
     func extremes(text: String) throws {
         let formats = GEMMFormats(try BlockFormat(parsing: text))
         check(18, 20, 160, formats) { a, b in

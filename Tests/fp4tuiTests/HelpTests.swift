@@ -597,11 +597,16 @@ import Testing
                               e4m3 for e2m1 in 1xN or NxN, with an fp32 scale for the tensor
                     options   +sr           stochastic rounding
                               +4/6          four over six: the better of two e4m3 scales
+                              +std          e2m1 in 1xN: the scale follows from the standard
+                                            deviation, and the largest values saturate
+                              +eden         MS-EDEN, e2m1 in 1xN with e4m3 scales: rounds these
+                                            stochastically; needs +hadamard=N:random
                               +prescale=P   map the largest value to P times the maximum, as
                                             with 0.75 or 16/17
                               +hadamard=N   Hadamard transform of N neighbours; N:fixed and
                                             N:random put signs in front
-                  Examples: nvfp4-2d+4/6, e2m1:1x32:e8m0-nearest, mxfp4+sr+prescale=0.75
+                  Examples: nvfp4-2d+4/6, e2m1:1x32:e8m0-nearest, mxfp4+sr+prescale=0.75,
+                            nvfp4+eden+hadamard=128:random
 
                 OUTPUT FILE:
                   For each tensor T, with one --format and --output:

@@ -23,9 +23,10 @@ public final class ComputeContext {
     private var leftTables = PackingBuffer()
     private var rightTables = PackingBuffer()
     private var partials = PackingBuffer()
+    private var techniques = PackingBuffer()
     private let scratchMemory: UnsafeMutableRawPointer
     /// One for each lane.
-    private let scratch: [QuantizerScratch]
+    let scratch: [QuantizerScratch]
 
     /// - Parameters:
     ///   - tier: the instruction set to force; nil for the fastest that runs here. Does not change the bits of FP32, BF16
@@ -48,6 +49,12 @@ public final class ComputeContext {
 
     deinit { scratchMemory.deallocate() }
 
+    /// Memory for what the techniques of a linear compute besides its products; the same at every call, but for one that
+    /// asks for more than any before.
+    func techniqueMemory(floats: Int) -> WriteRow {
+        techniques.reserve(floats * 4).assumingMemoryBound(to: Float.self)
+    }
+
     // MARK: Whole multiplications
 
     /// C = A·B, or C += A·B, in parallel; A is M × K, B is K × N, and either may be a transposed view. Operands are
@@ -65,16 +72,19 @@ public final class ComputeContext {
     ///   - rowStride: floats from one row of C to the next.
     ///   - random: of A and of B, for formats that round stochastically or transform with random signs, which must be the
     ///     same for both.
+    ///   - averageB: K × N; where B's format has scales, its values are rounded to the neighbour that is nearer to these
+    ///     (`LinearTechniques.weightAverage`).
     ///   - health: what quantization did to the operands is added to it; nothing for formats without scales.
     public func gemm(
         _ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int, accumulate: Bool = false,
-        formats: GEMMFormats, random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
+        formats: GEMMFormats, random: GEMMRandom = .none, averageB: MatrixView? = nil,
+        health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
         let leftLayout = leftLayout(rows: a.rows, depth: a.columns, formats)
         let rightLayout = rightLayout(columns: b.columns, depth: b.rows, formats)
         let packedA = PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount))
         let packedB = PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
-        packBoth(a, b, formats, into: (packedA, packedB), random: random, health: health)
+        packBoth(a, b, formats, into: (packedA, packedB), random: random, averageB: averageB, health: health)
         multiply(packedA, packedB, into: c, rowStride: rowStride, accumulate: accumulate)
     }
 
@@ -103,31 +113,61 @@ public final class ComputeContext {
     /// Quantizes and packs both operands of a GEMM, A·B, in parallel.
     /// - Parameters:
     ///   - packed: have the layouts of the same formats.
+    ///   - averageB: as for `gemm`.
     ///   - health: what quantization did is added to it.
     public func packBoth(
         _ a: MatrixView, _ b: MatrixView, _ formats: GEMMFormats, into packed: (a: PackedMatrix, b: PackedMatrix),
-        random: GEMMRandom = .none, health: UnsafeMutablePointer<GEMMHealth>? = nil
+        random: GEMMRandom = .none, averageB: MatrixView? = nil, health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
         precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
         pack(
             packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables),
-            packer(b.transposed, formats.b, into: packed.b, random: random.b, tables: &rightTables), health: health)
+            packer(
+                b.transposed, formats.b, into: packed.b, random: random.b, average: averageB?.transposed,
+                tables: &rightTables), health: health)
     }
 
     private func packer(
         _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
-        tables: inout PackingBuffer
+        average: MatrixView? = nil, tables: inout PackingBuffer
     ) -> OperandPacker {
         precondition(packed.layout.extent == view.rows && packed.layout.depth == format.paddedDepth(view.columns))
         if case .unscaled = packed.layout.encoding { return OperandPacker(view, into: packed, kernels: kernels) }
+        let quantizer = quantizer(
+            view, format, into: packed, random: random, average: average, tables: &tables)
+        return OperandPacker(view, into: packed, kernels: kernels, quantizer: quantizer)
+    }
+
+    private func quantizer(
+        _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
+        average: MatrixView?, tables: inout PackingBuffer
+    ) -> OperandQuantizer {
         let unit = format.chunk
         let depth = packed.layout.depth
         let magnitudes = AmaxTables.byteCount(rows: view.rows, depth: depth, unit: unit)
         let memory = tables.reserve(format.needsMagnitudes ? magnitudes : 64)
-        let quantizer = OperandQuantizer(
+        return OperandQuantizer(
             view, format, into: packed, random: random,
-            tables: AmaxTables(rows: view.rows, depth: depth, unit: unit, in: memory), kernels: kernels)
-        return OperandPacker(view, into: packed, kernels: kernels, quantizer: quantizer)
+            tables: AmaxTables(rows: view.rows, depth: depth, unit: unit, in: memory), kernels: kernels,
+            average: average)
+    }
+
+    /// A quantizer of an operand with scales that is to stay a matrix of floats, ready for its second pass.
+    func rowQuantizer(
+        _ view: MatrixView, _ format: BlockFormat, random: QuantizationRandom, average: MatrixView?
+    ) -> OperandQuantizer {
+        let depth = format.paddedDepth(view.columns)
+        let layout = PackedLayout(
+            side: .left, encoding: .dequantized, extent: view.rows, depth: depth, panelWidth: QuantizerTile.rows,
+            depthBlock: max(depth, 1))
+        // Nothing is packed.
+        let packed = PackedMatrix(layout, in: left.reserve(64))
+        var quantizer = quantizer(view, format, into: packed, random: random, average: average, tables: &leftTables)
+        if quantizer.needsMagnitudes {
+            pool.run(quantizer.pieces) { index, lane in quantizer.findMagnitudes(piece: index, scratch[lane]) }
+            quantizer.useMagnitudes()
+        }
+        return quantizer
     }
 
     /// Packs one or both operands, in one parallel region, or in two where scales depend on whole rows or tensors.

@@ -10,21 +10,24 @@ struct OperandQuantizer {
     static let pieceRows = 96
     static let pieceStrips = pieceRows / QuantizerTile.rows
 
-    private let kernels: any KernelTable
+    let kernels: any KernelTable
     /// The operand with its reduction axis as columns.
-    private let view: MatrixView
+    let view: MatrixView
+    /// Of the operand's values, with the same shape: they are rounded to the neighbour that is nearer to it.
+    private let average: MatrixView?
     private let format: BlockFormat
     private let packed: PackedMatrix
     private let random: QuantizationRandom
     private let tables: AmaxTables
-    private var settings: QuantizerSettings
+    private(set) var settings: QuantizerSettings
     private var tensorAmax: Int32 = 0
 
     init(
         _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
-        tables: AmaxTables, kernels: any KernelTable
+        tables: AmaxTables, kernels: any KernelTable, average: MatrixView? = nil
     ) {
         self.view = view
+        self.average = average
         self.format = format
         self.packed = packed
         self.random = random
@@ -33,7 +36,7 @@ struct OperandQuantizer {
         settings = QuantizerSettings(format, random)
     }
 
-    private var layout: PackedLayout { packed.layout }
+    var layout: PackedLayout { packed.layout }
     /// Rows of the packed operand, whole panels.
     private var paddedRows: Int { layout.panels * layout.panelWidth }
 
@@ -53,7 +56,7 @@ struct OperandQuantizer {
             for row in 0..<16 { rowAmax[row] = 0 }
             var stripAmax: Int32 = 0
             for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
-                let length = load(strip: strip, rows: rows, start: start, scratch)
+                let length = load(view, strip: strip, rows: rows, start: start, into: scratch.tile)
                 let largest = kernels.magnitudes(
                     scratch.tile, depth: length, blockLength: settings.blockLength, into: scratch.amax)
                 stripAmax = max(stripAmax, largest)
@@ -77,20 +80,24 @@ struct OperandQuantizer {
         var largest: Int32 = 0
         for strip in 0..<(view.rows + 15) / 16 { largest = max(largest, tables.strips[strip]) }
         tensorAmax = largest
-        let bound = settings.maximum * settings.prescale * (format.fourOverSix ? 256 : 448)
+        let bound = settings.maximum * settings.prescale * format.largestBlockScale
         settings.tensorEncode = min(bound / Float(bitPattern: UInt32(bitPattern: largest)), 0x1p126)
         settings.tensorDecode = 1 / settings.tensorEncode
     }
 
+    /// Values of the tile at `start` along the reduction axis.
+    func length(at start: Int) -> Int { min(QuantizerTile.depth, layout.depth - start) }
+
+    /// - Parameter view: the operand, or its average.
     /// - Returns: values along the reduction axis.
-    private func load(strip: Int, rows: Int, start: Int, _ scratch: QuantizerScratch) -> Int {
-        let length = min(QuantizerTile.depth, layout.depth - start)
+    private func load(_ view: MatrixView, strip: Int, rows: Int, start: Int, into tile: WriteRow) -> Int {
+        let length = length(at: start)
         let source = rows > 0 ? view.base + strip * 16 * view.rowStride + start * view.columnStride : view.base
         kernels.loadTile(
             source, across: view.rowStride, along: view.columnStride, rows: rows,
-            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, into: scratch.tile)
+            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, into: tile)
         if let hadamard = format.hadamard {
-            kernels.hadamard(scratch.tile, depth: length, size: hadamard.size, signs: random.signs(hadamard.signs))
+            kernels.hadamard(tile, depth: length, size: hadamard.size, signs: random.signs(hadamard.signs))
         }
         return length
     }
@@ -103,36 +110,12 @@ struct OperandQuantizer {
         let firstStrip = piece * Self.pieceStrips
         var amax: Int32 = 0
         for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
-            var length = 0
+            let length = length(at: start)
             for index in 0..<Self.pieceStrips {
                 let strip = firstStrip + index
                 if strip * 16 >= paddedRows { break }
-                let rows = max(0, min(16, view.rows - strip * 16))
-                length = load(strip: strip, rows: rows, start: start, scratch)
-                let blocks = (length + settings.blockLength - 1) / settings.blockLength
-                let largest = findBlockMagnitudes(
-                    strip: strip, start: start, length: length, blocks: blocks, scratch)
-                kernels.blockScales(
-                    scratch.amax, count: blocks, settings, scales: scratch.scales, encodes: scratch.encodes)
-                if settings.triesFour {
-                    var isSquare = false
-                    if case .square = format.block { isSquare = true }
-                    kernels.preferFour(
-                        scratch.tile, depth: length, scratch.amax, settings, isSquare: isSquare,
-                        scales: scratch.scales, encodes: scratch.encodes)
-                }
-                var isFinite = true
-                if largest < 0x7F80_0000 {
-                    amax = max(amax, largest)
-                } else {
-                    isFinite = false
-                    amax = max(amax, silence(rows: rows, start: start, length: length, scratch, &health))
-                }
-                if settings.isStochastic {
-                    kernels.uniforms(
-                        key: settings.key, firstRow: strip * 16, group: start / QuantizerTile.depth,
-                        into: scratch.uniforms)
-                }
+                let isFinite = prepare(strip: strip, start: start, scratch, &amax, &health)
+                followAverage(strip: strip, start: start, scratch)
                 encode(strip: strip, index: index, start: start, length: length, isFinite: isFinite, scratch)
             }
             if case .dequantized = layout.encoding { packFloats(piece: piece, start: start, length: length, scratch) }
@@ -141,6 +124,56 @@ struct OperandQuantizer {
         health.count += rows * view.columns
         health.amax = max(health.amax, Float(bitPattern: UInt32(bitPattern: amax)))
         for index in 0..<Self.pieceStrips { health.add(scratch.sums[index]) }
+    }
+
+    /// Loads a tile and finds its scales; all that is left to do is to round.
+    ///
+    /// - Parameter amax: bits of the largest finite magnitude so far.
+    /// - Returns: whether all scales are finite.
+    func prepare(
+        strip: Int, start: Int, _ scratch: QuantizerScratch, _ amax: inout Int32,
+        _ health: inout QuantizationHealth
+    ) -> Bool {
+        let rows = max(0, min(16, view.rows - strip * 16))
+        let length = load(view, strip: strip, rows: rows, start: start, into: scratch.tile)
+        let blocks = (length + settings.blockLength - 1) / settings.blockLength
+        let largest = findBlockMagnitudes(strip: strip, start: start, length: length, blocks: blocks, scratch)
+        if settings.usesDeviation {
+            kernels.deviations(scratch.tile, depth: length, blockLength: settings.blockLength, scratch.amax)
+        }
+        kernels.blockScales(scratch.amax, count: blocks, settings, scales: scratch.scales, encodes: scratch.encodes)
+        if settings.triesFour {
+            var isSquare = false
+            if case .square = format.block { isSquare = true }
+            kernels.preferFour(
+                scratch.tile, depth: length, scratch.amax, settings, isSquare: isSquare, scales: scratch.scales,
+                encodes: scratch.encodes)
+        }
+        if settings.isStochastic || settings.correctedGroup > 0 {
+            kernels.uniforms(
+                key: settings.key, firstRow: strip * 16, group: start / QuantizerTile.depth, into: scratch.uniforms)
+        }
+        if settings.correctedGroup > 0 {
+            kernels.correctScales(
+                scratch.tile, depth: length, size: settings.correctedGroup, scratch.amax, uniforms: scratch.uniforms,
+                settings, scales: scratch.scales, encodes: scratch.encodes)
+        }
+        if largest < 0x7F80_0000 {
+            amax = max(amax, largest)
+            return true
+        }
+        amax = max(amax, silence(rows: rows, start: start, length: length, scratch, &health))
+        return false
+    }
+
+    /// Where there is an average, replaces the prepared tile's values.
+    func followAverage(strip: Int, start: Int, _ scratch: QuantizerScratch) {
+        guard let average else { return }
+        let tile = scratch.words.assumingMemoryBound(to: Float.self)
+        let rows = max(0, min(16, average.rows - strip * 16))
+        let length = load(average, strip: strip, rows: rows, start: start, into: tile)
+        kernels.followAverage(
+            scratch.tile, average: tile, depth: length, scales: scratch.scales, encodes: scratch.encodes, settings)
     }
 
     /// The magnitudes that decide the scales of a tile's blocks, [block][16].
@@ -250,10 +283,10 @@ struct OperandQuantizer {
     }
 
     /// Sets the floats of blocks that have NaN for their scale.
-    private func spreadNaN(_ target: WriteRow, length: Int, _ scratch: QuantizerScratch) {
+    func spreadNaN(_ target: WriteRow, stride: Int = Self.pieceRows, length: Int, _ scratch: QuantizerScratch) {
         for k in 0..<length {
             for row in 0..<16 where scratch.scales[k / settings.blockLength * 16 + row].isNaN {
-                target[k * Self.pieceRows + row] = .nan
+                target[k * stride + row] = .nan
             }
         }
     }
@@ -327,8 +360,9 @@ extension QuantizerSettings {
         self.init(
             mantissaBits: Int32(format.element.mantissaBits), minimumExponent: Int32(format.element.minimumExponent),
             maximum: format.element.maximum, maximumExponent: Int32(format.element.maximumExponent), rule: rule,
-            prescale: format.prescale, blockLength: format.chunk, isStochastic: isStochastic,
-            triesFour: format.fourOverSix, key: random.key)
+            prescale: format.scalePrescale, blockLength: format.chunk, isStochastic: isStochastic,
+            triesFour: format.fourOverSix, usesDeviation: format.usesDeviation,
+            correctedGroup: format.eden ? format.hadamard?.size ?? 0 : 0, key: random.key)
     }
 }
 

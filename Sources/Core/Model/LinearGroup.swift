@@ -12,22 +12,24 @@ struct LinearGroup {
         let tensor: Int
     }
 
-    /// Neighbouring parts with the same formats.
-    private struct Run {
+    /// Neighbouring parts with the same formats; a part with techniques is a run of its own.
+    struct Run {
         var start: Int
         var outputs: Int
         var formats: LinearFormats
         var tensor: Int
+        /// Of the weight, for fprop.
+        var average: WeightAverage?
     }
 
     let parts: [Part]
     let inputs: Int
     let outputs: Int
-    private let weight: UnsafeMutablePointer<Float>
-    private let weightGradient: UnsafeMutablePointer<Float>
+    let weight: UnsafeMutablePointer<Float>
+    let weightGradient: UnsafeMutablePointer<Float>
     let bias: UnsafeMutablePointer<Float>?
     let biasGradient: UnsafeMutablePointer<Float>?
-    private var runs: [Run] = []
+    private(set) var runs: [Run] = []
 
     /// - Parameter tiedTo: the tensor that serves as the weight, if it is not the module's own.
     init(_ paths: [ModulePath], _ parameters: Parameters, plan: PrecisionPlan, tiedTo: String? = nil) {
@@ -54,13 +56,17 @@ struct LinearGroup {
     }
 
     mutating func apply(_ plan: PrecisionPlan) {
+        let averages = runs.compactMap(\.average)
         runs.removeAll(keepingCapacity: true)
         for part in parts {
             let formats = plan[part.path]
             if let last = runs.last, last.formats == formats, formats.canJoin(last.outputs, part.outputs) {
                 runs[runs.count - 1].outputs += part.outputs
             } else {
-                runs.append(Run(start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor))
+                runs.append(
+                    Run(
+                        start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor,
+                        average: average(of: part, formats, among: averages)))
             }
         }
     }
@@ -72,6 +78,10 @@ struct LinearGroup {
     ) {
         for index in runs.indices {
             let run = runs[index]
+            if run.usesTechniques {
+                forward(run, x, into: y, rows: rows, pass, compute)
+                continue
+            }
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y + run.start, rowStride: outputs,
@@ -88,6 +98,10 @@ struct LinearGroup {
             let run = runs[index]
             let e = MatrixView(
                 dy + run.start, rows: rows, columns: run.outputs, rowStride: outputs)
+            if run.usesTechniques {
+                backward(run, e, x: x, into: dx, accumulate: index > 0, pass, compute)
+                continue
+            }
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 e, w, into: dx, rowStride: inputs, accumulate: index > 0, formats: run.formats.dgrad,
@@ -121,6 +135,7 @@ extension LinearFormats {
     /// Two linears that share their input give the same bits as one: every scale belongs to a part of a single row or column
     /// of a weight, no block of dgrad reaches across the border, and no random number depends on the place.
     fileprivate func canJoin(_ first: Int, _ second: Int) -> Bool {
+        guard techniques == LinearTechniques() else { return false }
         let formats = [fprop.a, fprop.b, dgrad.a, dgrad.b, wgrad.a, wgrad.b]
         return formats.allSatisfy { format in
             guard format.unscaled == nil else { return true }

@@ -95,16 +95,49 @@ final class Transformer {
         embedding = layout["embed.weight"]!.offset
         positions = layout["position.weight"]?.offset
         places.rotary?.prepare(theta: model.ropeTheta)
+        reserveTechniqueMemory()
     }
 
-    /// Bytes for parameters, gradients and activations.
-    var memoryBytes: Int { arena.bytes }
+    /// Bytes for parameters, gradients, activations, and what the plan's techniques need.
+    var memoryBytes: Int {
+        arena.bytes + 4 * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
+    }
 
     /// Changes formats from the next call on.
     func apply(_ plan: PrecisionPlan) {
         self.plan = plan
         for index in layers.indices { layers[index].apply(plan) }
         head.apply(plan)
+        reserveTechniqueMemory()
+    }
+
+    private var linearGroups: [LinearGroup] {
+        layers.flatMap { [$0.qkv, $0.output, $0.feedForward.up, $0.feedForward.down] } + [head]
+    }
+
+    /// So that no step has to.
+    private func reserveTechniqueMemory() {
+        _ = compute.techniqueMemory(floats: techniqueFloats)
+    }
+
+    private var techniqueFloats: Int {
+        let tokens = capacity * model.context
+        let layers = linearGroups.dropLast().map { $0.techniqueFloats(rows: tokens) }.max() ?? 0
+        return max(layers, head.techniqueFloats(rows: places.logitRows))
+    }
+
+    /// The moving averages of weights that the plan asks for, part of a run's state.
+    var weightAverages: [WeightAverage] { linearGroups.flatMap(\.weightAverages) }
+
+    /// To be called once after each step of the optimizer.
+    func updateWeightAverages() {
+        for index in layers.indices {
+            layers[index].qkv.updateWeightAverages(compute)
+            layers[index].output.updateWeightAverages(compute)
+            layers[index].feedForward.up.updateWeightAverages(compute)
+            layers[index].feedForward.down.updateWeightAverages(compute)
+        }
+        head.updateWeightAverages(compute)
     }
 
     // MARK: Forward

@@ -22,18 +22,15 @@ struct BlockScaleRule {
     let tensorScale: Float
 
     private static let e4m3 = ElementGrid(.e4m3)
-    /// With four-over-six a block's scale must be able to grow by 1½: 256 · 1½ is at most 448, and exact.
-    private static let fourOverSixMaximum: Float = 256
 
     /// - Parameter tensorAmax: the largest magnitude of the operand; matters for E4M3 scales only.
     init(_ format: BlockFormat, tensorAmax: Float) {
         scale = format.scale
         maximum = format.element.maximum
         maximumExponent = format.element.maximumExponent
-        prescale = format.prescale
-        target = format.element.maximum * format.prescale
-        let largestScale = format.fourOverSix ? Self.fourOverSixMaximum : Self.e4m3.maximum
-        tensorEncodeFactor = min(target * largestScale / tensorAmax, 0x1p126)
+        prescale = format.scalePrescale
+        target = format.element.maximum * format.scalePrescale
+        tensorEncodeFactor = min(target * format.largestBlockScale / tensorAmax, 0x1p126)
         tensorScale = tensorAmax.isFinite ? 1 / tensorEncodeFactor : .nan
     }
 
@@ -67,6 +64,17 @@ struct BlockScaleRule {
         }
     }
 
+    /// The scale of MS-EDEN: the E4M3 scale of `block` times the group's correction, rounded stochastically. The encode
+    /// factor stays, so that the values do.
+    func corrected(_ block: BlockScale, by correction: Float, random: UInt16) -> BlockScale {
+        guard block.scale.isFinite, block.scale > 0 else { return block }
+        let blockScale = ElementFormat.e4m3.decode(UInt32(block.code))
+        let rounded = Self.e4m3.stochastic(min(blockScale * correction, Self.e4m3.maximum), random: random)
+        let s = rounded * tensorScale
+        guard s >= 0x1p-126 else { return BlockScale(scale: 0, encodeFactor: 0, code: 0) }
+        return BlockScale(scale: s, encodeFactor: block.encodeFactor, code: Self.e4m3.code(rounded))
+    }
+
     private var nanCode: UInt8 {
         switch scale {
         case .fp32: 0
@@ -84,4 +92,14 @@ struct BlockScaleRule {
     }
 
     private func exponentField(_ x: Float) -> Int { Int(x.bitPattern >> 23) }
+}
+
+extension BlockFormat {
+    /// What amax is mapped to, over the element format's maximum: `prescale`, or for MS-EDEN what has the least squared error
+    /// (arXiv 2601.22813).
+    var scalePrescale: Float { eden ? 1 / (17 / 16 * 0.93) : prescale }
+
+    /// The largest E4M3 scale that is given to a block. With four-over-six it must be able to grow by 1½: 256 · 1½ is at
+    /// most 448, and exact. With MS-EDEN it must be able to grow a little.
+    var largestBlockScale: Float { fourOverSix || eden ? 256 : 448 }
 }

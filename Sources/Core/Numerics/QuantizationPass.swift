@@ -82,13 +82,17 @@ struct QuantizationPass {
         }
         let rows = min(geometry.blockRows, tile.rows.count)
         let columns = min(geometry.blockColumns, tile.columns.count)
+        var correction: Float = 1
         for row in stride(from: tile.rows.lowerBound, to: tile.rows.upperBound, by: rows) {
             for column in stride(from: tile.columns.lowerBound, to: tile.columns.upperBound, by: columns) {
                 let block = Block(
                     values: values, width: tile.columns.count, corner: (tile.rows.lowerBound, tile.columns.lowerBound),
                     rows: row..<min(row + rows, tile.rows.upperBound),
                     columns: column..<min(column + columns, tile.columns.upperBound))
-                quantize(block, grid, output, &health)
+                if format.eden, let size = format.hadamard?.size, column % size == 0 {
+                    correction = self.correction(of: block, group: column..<column + size, grid)
+                }
+                quantize(block, correction, grid, output, &health)
             }
         }
         return health
@@ -133,14 +137,21 @@ struct QuantizationPass {
         }
     }
 
-    private func quantize(_ block: Block, _ grid: ElementGrid, _ output: Output?, _ health: inout QuantizationHealth) {
+    /// - Parameter correction: of MS-EDEN, for the scales of the block's group.
+    private func quantize(
+        _ block: Block, _ correction: Float, _ grid: ElementGrid, _ output: Output?, _ health: inout QuantizationHealth
+    ) {
         let amax =
             switch format.block {
             case .tensor: wideAmax[0]
             case .row: wideAmax[block.rows.lowerBound]
-            case .vector, .square: amax(block)
+            case .vector, .square: format.usesDeviation ? deviationMagnitude(block) : amax(block)
             }
-        let scale = scale(block, amax, grid)
+        var scale = scale(block, amax, grid)
+        if format.eden {
+            let bits = random.bits(row: block.rows.lowerBound, column: block.columns.lowerBound)
+            scale = rule.corrected(scale, by: correction, random: bits)
+        }
         let isFinite = !scale.scale.isNaN
         for row in block.rows {
             for column in block.columns {
@@ -190,6 +201,47 @@ struct QuantizationPass {
             for column in block.columns { amax = Self.larger(amax, block.value(row, column)) }
         }
         return amax
+    }
+
+    /// 2.92247856 times the standard deviation of a block of one row; amax where the values are all the same, or one is not
+    /// finite. Computed on values near 1, so that no square overflows or vanishes.
+    private func deviationMagnitude(_ block: Block) -> Float {
+        let amax = amax(block)
+        guard amax.isFinite, amax > 0 else { return amax }
+        let row = block.rows.lowerBound
+        let exponent = min(max(amax.bitPattern >> 23, 1), 253)
+        let factor = Float(bitPattern: (254 - exponent) << 23)
+        let inverseCount = 1 / Float(block.columns.count)
+        var sum: Float = 0
+        for column in block.columns { sum += block.value(row, column) * factor }
+        let mean = sum * inverseCount
+        var squares: Float = 0
+        for column in block.columns {
+            let difference = block.value(row, column) * factor - mean
+            squares = squares.addingProduct(difference, difference)
+        }
+        let deviation = (squares * inverseCount).squareRoot() * 2.922_478_6
+        guard deviation > 0 else { return amax }
+        return min(deviation * Float(bitPattern: exponent << 23), .greatestFiniteMagnitude)
+    }
+
+    /// Σy² / Σ(y · q) over the group of a Hadamard transform in a block's row, where y = x · r and q is y rounded: 1 if there
+    /// is no such number.
+    private func correction(of block: Block, group: Range<Int>, _ grid: ElementGrid) -> Float {
+        let row = block.rows.lowerBound
+        var (squares, products): (Float, Float) = (0, 0)
+        for start in stride(from: group.lowerBound, to: group.upperBound, by: geometry.blockColumns) {
+            var part = block
+            part.columns = start..<start + geometry.blockColumns
+            let encodeFactor = rule.scale(amax: amax(part)).encodeFactor
+            for column in part.columns {
+                let y = block.value(row, column) * encodeFactor
+                let q = grid.nearest(min(max(y, -grid.maximum), grid.maximum))
+                squares = squares.addingProduct(y, y)
+                products = products.addingProduct(y, q)
+            }
+        }
+        return products > 0 ? squares / products : 1
     }
 
     /// Σ(x − q · s)² with rounding to nearest: row by row, each in 16 lanes that take every 16th column and are then added

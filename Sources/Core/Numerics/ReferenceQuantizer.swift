@@ -4,7 +4,8 @@
 /// For a format with scales:
 /// 1. Hadamard transform of each row, its depth padded with zeros to a multiple of the transform's size.
 /// 2. amax of each block; E4M3 scales need that of the whole operand too.
-/// 3. Scale s and encode factor r of each block: `BlockScaleRule`.
+/// 3. Scale s and encode factor r of each block: `BlockScaleRule`. Where the format says so, from the standard deviation
+///    instead of amax, or, with MS-EDEN, s corrected for each group of the transform.
 /// 4. y = x · r, limited to ±maximum.
 /// 5. q = y rounded to the element format.
 /// 6. x̂ = q · s.

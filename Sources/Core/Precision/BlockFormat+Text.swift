@@ -33,11 +33,16 @@ extension BlockFormat: CustomStringConvertible, Codable {
                     e4m3 for e2m1 in 1xN or NxN, with an fp32 scale for the tensor
           options   +sr           stochastic rounding
                     +4/6          four over six: the better of two e4m3 scales
+                    +std          e2m1 in 1xN: the scale follows from the standard
+                                  deviation, and the largest values saturate
+                    +eden         MS-EDEN, e2m1 in 1xN with e4m3 scales: rounds these
+                                  stochastically; needs +hadamard=N:random
                     +prescale=P   map the largest value to P times the maximum, as
                                   with 0.75 or 16/17
                     +hadamard=N   Hadamard transform of N neighbours; N:fixed and
                                   N:random put signs in front
-        Examples: nvfp4-2d+4/6, e2m1:1x32:e8m0-nearest, mxfp4+sr+prescale=0.75
+        Examples: nvfp4-2d+4/6, e2m1:1x32:e8m0-nearest, mxfp4+sr+prescale=0.75,
+                  nvfp4+eden+hadamard=128:random
         """
 
     /// - Throws: `UserError` that says what is wrong with the text, and what would be right.
@@ -64,6 +69,8 @@ extension BlockFormat: CustomStringConvertible, Codable {
         guard prescale > 0, prescale <= 1 else {
             throw UserError("format \"\(self)\": the prescale is \(prescale); expected more than 0 and at most 1")
         }
+        if usesDeviation { try checkDeviation() }
+        if eden { try checkEDEN() }
         guard scale == .e4m3 else {
             guard !fourOverSix else {
                 throw UserError("format \"\(self)\": +4/6 needs e2m1 with e4m3 scales, as nvfp4 has them")
@@ -89,6 +96,8 @@ extension BlockFormat: CustomStringConvertible, Codable {
             ?? "\(element.rawValue):\(block):\(scale.text)"
         if rounding == .stochastic { text += "+sr" }
         if fourOverSix { text += "+4/6" }
+        if usesDeviation { text += "+std" }
+        if eden { text += "+eden" }
         if prescale != 1 { text += "+prescale=\(prescale)" }
         if let hadamard {
             text += "+hadamard=\(hadamard.size)" + (hadamard.signs == .none ? "" : ":\(hadamard.signs.rawValue)")
@@ -109,6 +118,25 @@ extension BlockFormat: CustomStringConvertible, Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
+    }
+
+    private func checkDeviation() throws(UserError) {
+        if element == .e2m1, case .vector = block, scale != .e4m3 { return }
+        throw UserError("format \"\(self)\": +std needs e2m1 in 1xN with fp32 or e8m0 scales")
+    }
+
+    private func checkEDEN() throws(UserError) {
+        guard element == .e2m1, scale == .e4m3, case .vector(let size) = block else {
+            throw UserError("format \"\(self)\": +eden needs e2m1 in 1xN with e4m3 scales, as nvfp4 has them")
+        }
+        guard let hadamard, hadamard.signs == .random, hadamard.size >= size else {
+            throw UserError(
+                "format \"\(self)\": +eden needs a Hadamard transform of at least \(size) with random signs, "
+                    + "as in +hadamard=128:random")
+        }
+        guard rounding == .nearest, !fourOverSix, prescale == 1 else {
+            throw UserError("format \"\(self)\": +eden goes with none of +sr, +4/6 and +prescale")
+        }
     }
 
     // MARK: Parts of the text
@@ -154,6 +182,8 @@ extension BlockFormat: CustomStringConvertible, Codable {
         switch (parts[0], parts.count) {
         case ("sr", 1): rounding = .stochastic
         case ("4/6", 1): fourOverSix = true
+        case ("std", 1): usesDeviation = true
+        case ("eden", 1): eden = true
         case ("prescale", 2):
             guard let value = Self.number(parts[1]), value > 0, value <= 1 else {
                 throw UserError(
@@ -170,7 +200,8 @@ extension BlockFormat: CustomStringConvertible, Codable {
             hadamard = value
         default:
             throw UserError(
-                "format \"\(text)\": \"+\(option)\" is no option; expected +sr, +4/6, +prescale=0.75 or +hadamard=32")
+                "format \"\(text)\": \"+\(option)\" is no option; expected +sr, +4/6, +std, +eden, "
+                    + "+prescale=0.75 or +hadamard=32")
         }
         return parts[0]
     }

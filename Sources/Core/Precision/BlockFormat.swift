@@ -71,10 +71,19 @@ public struct BlockFormat: Hashable, Sendable {
     /// (arXiv 2512.02010). For E2M1 with E4M3 scales.
     public var fourOverSix: Bool
     public var hadamard: Hadamard?
+    /// The scale follows from 2.92247856 times the block's standard deviation rather than from amax: for Gaussian values the
+    /// E2M1 grid with the least squared error, whose largest values saturate (QuEST; arXiv 2505.14669, §4). A block whose
+    /// values are all the same takes amax. For E2M1 in 1 × n with scales other than E4M3.
+    public var usesDeviation: Bool
+    /// MS-EDEN (arXiv 2601.22813): values are rounded to nearest, and then the scales of a Hadamard transform's group are
+    /// corrected, and rounded stochastically, so that the operand is unbiased over the random signs. For E2M1 in 1 × n with
+    /// E4M3 scales.
+    public var eden: Bool
 
     public init(
         _ element: ElementFormat, block: Block, scale: Scale = .fp32, rounding: Rounding = .nearest,
-        prescale: Float = 1, fourOverSix: Bool = false, hadamard: Hadamard? = nil
+        prescale: Float = 1, fourOverSix: Bool = false, hadamard: Hadamard? = nil, usesDeviation: Bool = false,
+        eden: Bool = false
     ) {
         self.element = element
         self.block = block
@@ -83,6 +92,8 @@ public struct BlockFormat: Hashable, Sendable {
         self.prescale = prescale
         self.fourOverSix = fourOverSix
         self.hadamard = hadamard
+        self.usesDeviation = usesDeviation
+        self.eden = eden
     }
 
     /// FP32 as it is: for checking numerics, not a training precision.

@@ -20,8 +20,8 @@ extension Recipe {
     private static let fineGrainedFP8 = LinearFormats(x: .fp8, w: BlockFormat(.e4m3, block: .square(128)), e: .fp8)
 
     /// Quartet's scale follows from the standard deviation of a block.
-    private static let quartetForward = written("e2m1:1x32:e8m0-nearest+hadamard=32")
-    private static let quartet2Backward = written("nvfp4+sr+prescale=16/17+hadamard=128:random")
+    private static let quartetForward = written("e2m1:1x32:e8m0-nearest+std+hadamard=32")
+    private static let quartet2Backward = written("nvfp4+eden+hadamard=128:random")
 
     /// A format written in this file: a mistake in it is one of the program.
     private static func written(_ text: String) -> BlockFormat {

@@ -104,6 +104,7 @@ final class Trainer {
         guard result.isFinite else { return result }
         step += 1
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
+        transformer.updateWeightAverages()
         return result
     }
 

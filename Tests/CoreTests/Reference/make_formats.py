@@ -214,10 +214,10 @@ class Scales:
     def __init__(self, format, tensor_amax):
         self.kind = format["scale"]
         self.element = format["element"]
-        self.p = F(format.get("prescale", 1))
+        self.p = F(1) / (F(17 / 16) * F(0.93)) if format.get("eden") else F(format.get("prescale", 1))
         self.target = MAXIMUM[self.element] * self.p
         if self.kind == "e4m3":
-            largest = F(256 if format.get("four_over_six") else 448)
+            largest = F(256 if format.get("four_over_six") or format.get("eden") else 448)
             self.encode = np.minimum(self.target * largest / tensor_amax, F(2.0**126)) if tensor_amax else F(2.0**126)
             self.decode = F(1) / self.encode
             if not np.isfinite(tensor_amax):
@@ -246,6 +246,42 @@ class Scales:
                 exponent -= mantissa < 0.75
         s = np.ldexp(F(1), exponent) * (F(1) / self.p)
         return s, np.ldexp(F(1), -exponent) * self.p, int(exponent + 127)
+
+
+def fused(products, start=F(0)):
+    """A chain of fused multiply-adds: exact products in float64, and sums rounded twice."""
+    total = start
+    for product in products:
+        total = F(np.float64(product) + np.float64(total))
+    return total
+
+
+def deviation_magnitude(x):
+    """2.92247856 times the standard deviation of a block of one row, scaled so that no square overflows or vanishes."""
+    amax = np.abs(x).max()
+    if not np.isfinite(amax) or amax == 0:
+        return amax
+    exponent = int(np.clip(np.frexp(amax)[1] - 1, -126, 126))
+    scaled = np.ldexp(x, -exponent).astype(F)
+    count = F(1) / F(len(x))
+    mean = F(0)
+    for value in scaled:
+        mean += value
+    mean *= count
+    wide = (scaled - mean).astype(np.float64)
+    deviation = np.sqrt(fused(wide * wide) * count) * F(2.92247856)
+    return np.ldexp(deviation, exponent) if deviation > 0 else amax
+
+
+def correction(group, rule, width):
+    """Sum of y squared over sum of y times q in a group of a row, for MS-EDEN."""
+    squares = products = F(0)
+    for block in group.reshape(-1, width):
+        y = block * rule(np.abs(block).max())[1]
+        q = nearest("e2m1", np.clip(y, F(-6), F(6)))
+        squares = fused(y.astype(np.float64) ** 2, squares)
+        products = fused(y.astype(np.float64) * q, products)
+    return squares / products if products > 0 else F(1)
 
 
 def blocks(format, rows, columns):
@@ -282,7 +318,15 @@ def quantize(x, format):
                 total += lane_sum(row)
             return total
 
-        scale = rule(magnitude[rows, columns].max())
+        deviates = format.get("deviation")
+        scale = rule(deviation_magnitude(block[0]) if deviates else magnitude[rows, columns].max())
+        if format.get("eden") and scale[0] > 0:
+            left = columns.start // size * size
+            c = correction(x[rows.start, left : left + size], rule, columns.stop - columns.start)
+            ideal = np.minimum(decode("e4m3", scale[2]) * c, F(448))
+            s8 = stochastic("e4m3", ideal, bits[rows.start, columns.start])
+            s = s8 * rule.decode
+            scale = (s, scale[1], int(codes_of("e4m3", s8))) if s >= F(2.0**-126) else (F(0), F(0), 0)
         if format.get("four_over_six") and np.isfinite(scale[0]):
             four = rule(magnitude[rows, columns].max(), 1.5)
             if error(four) < error(scale):
@@ -326,6 +370,10 @@ FORMATS = {
     "mxfp4+sr+prescale=0.75+hadamard=64:random": format(
         "e2m1", "1x32", "e8m0-floor", stochastic=True, prescale=0.75, hadamard=(64, "random")
     ),
+    "e2m1:1x32:e8m0-nearest+std+hadamard=32": format(
+        "e2m1", "1x32", "e8m0-nearest", deviation=True, hadamard=(32, "none")
+    ),
+    "nvfp4+eden+hadamard=32:random": format("e2m1", "1x16", "e4m3", eden=True, hadamard=(32, "random")),
     "mxfp8": format("e4m3", "1x32", "e8m0-ceil"),
     "fp4": format("e2m1", "1x128", "fp32"),
     "fp4-row+hadamard=32": format("e2m1", "row", "fp32", hadamard=(32, "none")),
