@@ -39,6 +39,17 @@ struct BatchLog {
             ]
         case .gradientClipChanged(let step, let from, let to):
             return ["step \(step): gradient clip \(from) -> \(to)"]
+        case .moduleClippingChanged(let step, let from, let to):
+            let scopes = (from.scope?.rawValue ?? "off", to.scope?.rawValue ?? "off")
+            return ["step \(step): gradient clipping of linears \(scopes.0) -> \(scopes.1)"]
+        case .precisionChanged(let change):
+            return ["step \(change.step): \(change.summary)"]
+        case .precisionEffect(let effect):
+            let before = effect.lossBefore.map { LogFormat.fixed($0, decimals: 4) } ?? "-"
+            return [
+                "step \(effect.step): loss \(before) before change \(effect.id), "
+                    + "\(LogFormat.fixed(effect.lossAfter, decimals: 4)) in the \(effect.steps) steps after it"
+            ]
         case .saved(let step, let path):
             return ["saved \(path) at step \(step)"]
         case .warning(let step, let message):

@@ -30,6 +30,7 @@ extension RunConfiguration {
     /// - Throws: `UserError` naming the keys and their values.
     public func validate(physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
         try validateKeys()
+        _ = try scheduledCommands()
         if optimizer.minimumLearningRate > optimizer.learningRate {
             throw UserError(
                 "optimizer.minimum_learning_rate = \(optimizer.minimumLearningRate) is more than "

@@ -8,6 +8,9 @@ final class Trainer {
         var clippedNorm: Float
         var learningRate: Double
 
+        /// Was not finite; modules were raised, and the next step is the same one again.
+        var isRescued = false
+
         var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
     }
 
@@ -16,11 +19,14 @@ final class Trainer {
     let compute: ComputeContext
     let transformer: Transformer
     let parameters: Parameters
-    private(set) var step = 0
+    var step = 0
+    var control: PrecisionControl
+    /// What happened to precision since it was last taken.
+    var news: [TrainingEvent] = []
     var schedule: LearningRateSchedule
     var gradientClip: Double
 
-    private let optimizer: AdamW
+    let optimizer: AdamW
     private let sampler: BatchSampler
     private let generator: TextGenerator?
     private let prompt: [Int32]
@@ -44,7 +50,7 @@ final class Trainer {
             strictFP8: configuration.training.strictFP8)
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
-            plan: PrecisionPlan(uniform: configuration.training.format), compute: compute)
+            plan: configuration.recipe.plan(for: model), compute: compute)
         parameters = transformer.parameters
         optimizer = try AdamW(parameters, configuration.optimizer, compute: compute)
         generator =
@@ -59,6 +65,9 @@ final class Trainer {
         }
         schedule = LearningRateSchedule(configuration.optimizer, steps: configuration.run.steps)
         gradientClip = configuration.optimizer.clip
+        control = PrecisionControl(
+            configuration.recipe, model, steps: configuration.run.steps,
+            tokensPerStep: configuration.training.batch * configuration.training.accumulation * model.context)
         try RunConfiguration.requireMemory(memoryBytes)
     }
 
@@ -99,12 +108,16 @@ final class Trainer {
         }
         let norm = optimizer.gradientNorm()
         let clipFactor = gradientClip > 0 && Double(norm) > gradientClip ? Float(gradientClip) / norm : 1
-        let result = StepResult(
+        var result = StepResult(
             loss: Float(loss / Double(tokensPerStep)), gradientNorm: norm, clippedNorm: norm * clipFactor,
             learningRate: schedule.rate(after: step))
-        guard result.isFinite else { return result }
+        guard result.isFinite else {
+            result.isRescued = rescue(result)
+            return result
+        }
         step += 1
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
+        observe(result)
         return result
     }
 
