@@ -25,9 +25,10 @@ enum CommandScript {
     ///
     /// - Parameter file: its name, for messages.
     static func commands(in text: String, file: String) -> [(text: String, origin: String)] {
-        text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated().compactMap { index, line in
-            let content = line.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
-            return content.isEmpty ? nil : (content, "\(file):\(index + 1)")
-        }
+        text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+            .compactMap { index, line in
+                let content = line.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
+                return content.isEmpty ? nil : (content, "\(file):\(index + 1)")
+            }
     }
 }

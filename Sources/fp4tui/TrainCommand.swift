@@ -93,7 +93,8 @@ struct TrainCommand: AsyncParsableCommand {
     private static func refusePauses(_ configuration: RunConfiguration) throws {
         for (step, command) in try configuration.scheduledCommands() where command == .pause || command == .step {
             throw UserError(
-                "--batch: a command would pause the run after step \(step), and without a screen nobody could resume it")
+                "--batch: a command would pause the run after step \(step), and without a screen nobody could resume it"
+            )
         }
     }
 

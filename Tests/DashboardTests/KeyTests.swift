@@ -39,7 +39,8 @@ import Testing
     @Test(arguments: [
         ("lr 2e-4", EngineCommand.setLearningRate(2e-4)), ("clip 0.5", .setGradientClip(0.5)),
         ("clip 0", .setGradientClip(0)), ("sample", .sample), ("eval", .evaluate), ("save a b.bin ", .save("a b.bin")),
-        ("  pause", .pause),
+        ("  pause", .pause), ("prec mlp.* bf16", .setPrecision(try! PrecisionAssignment(parsing: "mlp.* bf16"))),
+        ("undo", .undo), ("recipe bf16", .setRecipe(.bf16)),
     ])
     func commands(_ item: (line: String, command: EngineCommand)) throws {
         #expect(try Command.parse(item.line) == .engine(item.command))
@@ -59,7 +60,10 @@ import Testing
         ("clip x y", "clip needs a number from 0, such as clip 0.5; found “x y”"),
         ("save", "save needs a path, such as save model.safetensors"),
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
-        ("lrr 1", "unknown command lrr, try lr clip sample eval save theme pause resume step help quit"),
+        (
+            "lrr 1",
+            "unknown command lrr, try prec recipe undo lr clip sample eval save save-state pause resume step stop theme help quit"
+        ),
     ])
     func commandErrors(_ item: (line: String, message: String)) {
         #expect(throws: UserError(item.message)) { try Command.parse(item.line) }

@@ -25,7 +25,8 @@ struct FeedForward {
     ) {
         let paths = model.activation == .swiglu ? ["mlp.up", "mlp.gate"] : ["mlp.up"]
         up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan, health: health)
-        down = LinearGroup([.layer(layer, "mlp.down")], parameters, plan: plan,
+        down = LinearGroup(
+            [.layer(layer, "mlp.down")], parameters, plan: plan,
             health: health.map { $0 + 3 * paths.count })
         activation = model.activation
         hidden = model.feedForwardWidth

@@ -70,7 +70,8 @@ struct LinearGroup {
             if let last = runs.last, last.formats == formats, formats.canJoin(last.outputs, part.outputs) {
                 runs[runs.count - 1].outputs += part.outputs
             } else {
-                runs.append(Run(start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor, part: index))
+                runs.append(
+                    Run(start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor, part: index))
             }
         }
     }

@@ -19,7 +19,7 @@ final class Transformer {
     private var head: LinearGroup
     /// What quantization did in the last step: three GEMMs for each of the model's linears, in their order.
     private let health: UnsafeMutablePointer<GEMMHealth>
-    private let linearCount: Int
+    let linearCount: Int
     private let linearsPerLayer: Int
     /// Offsets in the parameter buffer.
     private let embedding: Int

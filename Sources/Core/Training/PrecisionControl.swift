@@ -137,7 +137,8 @@ struct PrecisionControl: Codable {
             if deviation > 0, Double(loss) > mean + sigma * deviation {
                 let excess = (Double(loss) - mean) / deviation
                 window.removeAll(keepingCapacity: true)
-                return "the loss \(Self.rounded(Double(loss))) is \(Self.rounded(excess)) standard deviations above the "
+                return
+                    "the loss \(Self.rounded(Double(loss))) is \(Self.rounded(excess)) standard deviations above the "
                     + "mean \(Self.rounded(mean)) of \(size) steps"
             }
             window.removeFirst()

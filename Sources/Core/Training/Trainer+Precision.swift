@@ -75,7 +75,7 @@ extension Trainer {
                 news.append(.warning(step: step, message: "\(reason), and no module is left to raise"))
             }
         }
-        for index in 0..<linearCount { control.observe(index, errors: errors(index)) }
+        for index in 0..<transformer.linearCount { control.observe(index, errors: errors(index)) }
     }
 
     /// Returns whether modules were raised, so that the step is worth another try.
@@ -90,8 +90,6 @@ extension Trainer {
     func finishEffects() {
         for effect in control.lastEffects(at: step) { news.append(.precisionEffect(effect)) }
     }
-
-    private var linearCount: Int { configuration.model.layers * configuration.model.layerLinears.count + 1 }
 
     /// Relative squared errors of X and of E, over the GEMMs in which they are quantized.
     private func errors(_ linear: Int) -> (x: Double?, e: Double?) {
