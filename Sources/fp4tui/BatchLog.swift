@@ -9,6 +9,8 @@ struct BatchLog {
     private var last: StepMetrics?
     /// The step of the line before, from which speed is measured.
     private var reported: StepMetrics?
+    /// Steps done before the run was resumed.
+    private var firstStep = 0
     private var secondsPerStep: Double?
     private var best: Float?
 
@@ -22,6 +24,7 @@ struct BatchLog {
             self.description = description
             return Self.header(description)
         case .stateChanged(let state, let step):
+            if last == nil { firstStep = step }
             return state == .paused ? ["paused at step \(step)"] : []
         case .stepped(let metrics):
             return stepped(metrics)
@@ -66,8 +69,8 @@ struct BatchLog {
         last = metrics
         let isLast = metrics.step == description?.totalSteps
         guard metrics.step == 1 || metrics.step.isMultiple(of: logEvery) || isLast else { return [] }
-        let steps = metrics.step - (reported?.step ?? 0)
-        let tokens = metrics.tokens - (reported?.tokens ?? 0)
+        let steps = metrics.step - (reported?.step ?? firstStep)
+        let tokens = metrics.tokens - (reported?.tokens ?? firstStep * (description?.tokensPerStep ?? 0))
         let seconds = metrics.elapsedSeconds - (reported?.elapsedSeconds ?? 0)
         reported = metrics
         let isTimed = steps > 0 && seconds > 0

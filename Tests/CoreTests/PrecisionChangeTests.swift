@@ -334,6 +334,7 @@ import Testing
         let record = try await TrainingEngineTests.record(
             Self.configuration {
                 $0.recipe.schedule.triggers.nonFinite = true
+                $0.evaluation.every = 1
                 $0.optimizer.learningRate = 1000
                 $0.optimizer.minimumLearningRate = 1000
                 $0.optimizer.clip = 0
@@ -343,12 +344,20 @@ import Testing
         let changes = Self.changes(record)
         #expect(!changes.isEmpty)
         let last = try #require(record.steps.last)
-        // All at the step that could not be done.
+        // A step that is done again is evaluated once.
+        #expect(record.evaluations.map(\.step) == Array(1..<last.step))
         #expect(changes.contains { $0.step == last.step - 1 })
         #expect(record.steps.map(\.step) == Array(1...last.step))
         #expect(
             changes.allSatisfy { if case .rule("non-finite", let reason) = $0.cause { !reason.isEmpty } else { false } }
         )
+    }
+
+    @Test func aPhaseForNoModuleIsRefusedBeforeTheRun() throws {
+        let phase = PrecisionPhase(start: .step(3), assignments: [try PrecisionAssignment(parsing: "layers.9.* fp8")])
+        expectUserError(["layers.9.*"]) {
+            _ = try Self.trainer(Self.configuration { $0.recipe.schedule.phases = [phase] })
+        }
     }
 
     // MARK: Saved states
@@ -385,6 +394,21 @@ import Testing
             #expect(Self.effects(resumed) == Self.effects(whole))
             #expect(resumed.summary.validationLoss == whole.summary.validationLoss)
         }
+    }
+
+    @Test func aResumedRunMayHaveOtherCommands() async throws {
+        let folder = try TemporaryDirectory()
+        let path = folder.path + "/state.safetensors"
+        var configuration = Self.configuration { $0.run.commands = ["1: prec mlp.* bf16", "6: save-state \(path)"] }
+        _ = try await TrainingEngineTests.record(configuration)
+        configuration.run.commands = ["2: undo", "6: prec lm_head fp8", "8: undo"]
+        let engine = try TrainingEngine(
+            configuration: configuration, corpus: CorpusLoader.load(configuration.data, seed: 1), resuming: path)
+        let channel = engine.subscribe()
+        let summary = await engine.run()
+        let resumed = TrainingEngineTests.Record(events: channel.drain(), summary: summary)
+        #expect(Self.changes(resumed).map(\.step) == [6, 8])
+        #expect(Self.changes(resumed).map(\.id) == [2, 3])
     }
 
     @Test func aStateOfAnotherRunIsRefused() async throws {

@@ -75,6 +75,40 @@ import Testing
         #expect(state.message?.isError == true)
     }
 
+    @Test func commandsAreCompletedWithModulesOfTheModel() {
+        var state = DashboardState.running(steps: 1)
+        state.keys(":")
+        state.type("pre")
+        state.keys(.tab)
+        state.type("layers.3.attn.o")
+        state.keys(.tab)
+        state.type(" bf")
+        state.keys(.tab)
+        guard case .commandLine(let line) = state.overlay else {
+            Issue.record("no command line")
+            return
+        }
+        #expect(line.text == "prec layers.3.attn.o bf16")
+    }
+
+    @Test func changesOfPrecisionAreLogged() {
+        var state = DashboardState.running(steps: 1)
+        let module = ModulePrecisionChange(
+            module: ModulePath("lm_head"), from: GEMMPrecisions(.bf16), to: GEMMPrecisions(.fp8),
+            gemms: GEMMKind.allCases)
+        let change = PrecisionChange(
+            id: 1, step: 1, cause: .command, text: "prec lm_head fp8", modules: [module], lossBefore: 2)
+        state.on(.event(.precisionChanged(change)))
+        #expect(state.log.last?.text == "prec lm_head fp8: lm_head bf16 to fp8")
+        #expect(state.message?.text == state.log.last?.text)
+        state.on(
+            .event(
+                .precisionEffect(
+                    PrecisionEffect(id: 1, step: 51, steps: 50, lossBefore: 2, lossAfter: 1.5))))
+        #expect(state.log.last?.step == 51)
+        #expect(state.log.last?.text.hasSuffix("in the 50 steps after it") == true)
+    }
+
     @Test func commandLineEdits() {
         var state = DashboardState.running(steps: 1)
         func text() -> String? {

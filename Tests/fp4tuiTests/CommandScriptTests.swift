@@ -53,6 +53,27 @@ import Testing
         #expect(result.errors.contains("nobody could resume it"))
     }
 
+    @Test func aRunGoesOnFromASavedState() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func losses(_ arguments: [String]) throws -> [Int: Float] {
+            let result = try Binary.run(
+                ["--batch", "--json", "--preset", "micro", "--steps", "5", "--set", "optimizer.warmup=1"] + arguments)
+            #expect(result.status == 0, "\(result.errors)")
+            let events = try result.output.split(separator: "\n").map { try EventLine(json: String($0)).event }
+            return Dictionary(
+                uniqueKeysWithValues: events.compactMap { event -> (Int, Float)? in
+                    if case .stepped(let metrics) = event { (metrics.step, metrics.loss) } else { nil }
+                })
+        }
+        let whole = try losses(["--at", "3:save-state \(path)"])
+        #expect(whole.count == 5)
+        #expect(try losses(["--resume", path]) == whole.filter { $0.key > 3 })
+        let other = try Binary.run(["--batch", "--preset", "micro", "--resume", path])
+        #expect(other.status == 2)
+        #expect(other.errors.contains("they must be equal"))
+    }
+
     @Test func commandsOfARunAreReported() throws {
         let result = try Binary.run([
             "--batch", "--json", "--preset", "micro", "--steps", "4", "--set", "optimizer.warmup=1", "--at",

@@ -60,8 +60,8 @@ import Testing
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
                   --at <step:command>     Give a command after so many steps, as in --at
-                                          '500:prec layers.* fp8'; also '92.5%:' and
-                                          '1.5M tokens:'. May be repeated.
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
                   --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
                                           is a comment.
 
@@ -193,8 +193,8 @@ import Testing
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
                   --at <step:command>     Give a command after so many steps, as in --at
-                                          '500:prec layers.* fp8'; also '92.5%:' and
-                                          '1.5M tokens:'. May be repeated.
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
                   --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
                                           is a comment.
 

@@ -117,10 +117,9 @@ struct LinearGroup {
 
     /// The health of one part's GEMM, or of what it runs together with.
     func health(ofPart part: Int, _ gemm: GEMMKind) -> GEMMHealth {
-        guard let run = runs.last(where: { $0.part <= part }), let health = health(run, gemm) else {
-            return GEMMHealth()
-        }
-        return health.pointee
+        var found = 0
+        for index in runs.indices where runs[index].part <= part { found = index }
+        return health(runs[found], gemm)?.pointee ?? GEMMHealth()
     }
 }
 

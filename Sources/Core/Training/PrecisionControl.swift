@@ -281,6 +281,13 @@ struct PrecisionControl: Codable {
 }
 
 extension PrecisionSchedule {
+    /// - Throws: `UserError` if a phase has a pattern that matches no module.
+    func validate(for model: ModelConfiguration) throws(UserError) {
+        for phase in phases {
+            for assignment in phase.assignments { _ = try assignment.pattern.linears(of: model) }
+        }
+    }
+
     var phaseCount: Int { phases.count + (targetFraction > 0 ? 1 : 0) }
 
     /// All phases, in the order in which they begin, the target precision among them.

@@ -8,8 +8,9 @@ extension Trainer {
 
     /// Takes another recipe from the next step on.
     ///
-    /// - Throws: `UserError` if it changes nothing.
+    /// - Throws: `UserError` if it changes nothing, or a phase names no module of this model.
     func set(_ recipe: Recipe) throws(UserError) {
+        try recipe.schedule.validate(for: configuration.model)
         let clipping = control.state.clipping
         tell(try control.set(recipe, at: step))
         tellClipping(from: clipping)

@@ -75,6 +75,10 @@ extension Trainer {
         schedule.peak = state.peak
         gradientClip = state.gradientClip
         control = state.control
+        if saved.run.commands != now.run.commands {
+            let commands = try now.scheduledCommands()
+            control.commandsDone = commands.prefix { $0.step < state.step }.count
+        }
         transformer.apply(control.state.plan(for: now.model))
     }
 }

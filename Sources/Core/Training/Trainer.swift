@@ -36,6 +36,7 @@ final class Trainer {
     /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
     init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
         try configuration.validate()
+        try configuration.recipe.schedule.validate(for: configuration.model)
         self.configuration = configuration
         self.corpus = corpus
         let model = configuration.model

@@ -20,6 +20,8 @@ public actor TrainingEngine {
     private var statePath: String?
     private var failure: UserError?
     private let isResumed: Bool
+    /// Steps done before a resumed run was saved.
+    private let firstStep: Int
     private let commands: [(step: Int, command: EngineCommand)]
     private var trainingSeconds = 0.0
     private var activeSeconds = 0.0
@@ -32,6 +34,7 @@ public actor TrainingEngine {
         trainer = try Trainer(configuration, corpus: corpus)
         isResumed = resuming != nil
         if let resuming { try trainer.restoreState(from: resuming) }
+        firstStep = trainer.step
         commands = try configuration.scheduledCommands()
         executor = ThreadExecutor(name: "fp4tui engine")
     }
@@ -62,7 +65,7 @@ public actor TrainingEngine {
             validationLoss: evaluations.last?.validationLoss,
             bestValidationLoss: evaluations.map(\.validationLoss).min(), elapsedSeconds: activeSeconds,
             tokensPerSecond: trainingSeconds > 0
-                ? Double(trainer.step * trainer.tokensPerStep) / trainingSeconds : 0,
+                ? Double((trainer.step - firstStep) * trainer.tokensPerStep) / trainingSeconds : 0,
             savedPath: savedPath)
         state = .finished
         emit(.stateChanged(.finished, step: trainer.step))
@@ -96,7 +99,9 @@ public actor TrainingEngine {
                     continue
                 }
                 await Task.yield()
+                let before = trainer.step
                 guard try trainStep() else { return .diverged }
+                if trainer.step == before { continue }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
             }
