@@ -43,8 +43,7 @@ struct BatchLog {
         case .gradientClipChanged(let step, let from, let to):
             return ["step \(step): gradient clip \(from) -> \(to)"]
         case .moduleClippingChanged(let step, let from, let to):
-            let scopes = (from.scope?.rawValue ?? "off", to.scope?.rawValue ?? "off")
-            return ["step \(step): gradient clipping of linears \(scopes.0) -> \(scopes.1)"]
+            return ["step \(step): gradient clipping of linears \(from) -> \(to)"]
         case .precisionChanged(let change):
             return ["step \(change.step): \(change.summary)"]
         case .precisionEffect(let effect):

@@ -107,6 +107,36 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "prec layers.0.* backward bf16", "prec * =nvfp4+sr", "recipe bf16", "undo", "lr 0.0005", "clip 0.5",
+        "module-clip off", "module-clip block threshold=quantile limit=1.5 quantile=0.99 decay=0.9 rescaling=sum",
+        "module-clip module", "sample", "eval", "save a b", "save-state s", "pause", "resume", "step", "stop", "stop x",
+    ])
+    func aCommandIsWrittenAsItIsRead(text: String) throws {
+        #expect(try Self.command(text).text == text)
+    }
+
+    @Test func clippingThatMakesNoSenseIsRefused() {
+        for (text, words) in [
+            ("module-clip", ["off, module or block"]), ("module-clip all", ["all"]),
+            ("module-clip block limit=0", ["limit=0"]), ("module-clip block limit", ["limit"]),
+            ("module-clip block rescaling=x", ["rescaling=x", "norm"]), ("module-clip block x=1", ["x=1"]),
+            ("module-clip block decay=1", ["decay=1"]),
+        ] {
+            expectUserError(words) { _ = try Self.command(text) }
+        }
+    }
+
+    @Test func clippingOfModulesIsSetAndUndone() async throws {
+        let record = try await TrainingEngineTests.record(
+            Self.configuration { $0.run.commands = ["2: module-clip block", "3: module-clip block", "5: undo"] })
+        let changes = record.events.compactMap { event -> [GradientClipping.Scope?]? in
+            if case .moduleClippingChanged(_, let from, let to) = event { [from.scope, to.scope] } else { nil }
+        }
+        #expect(changes == [[nil, .block], [.block, nil]])
+        #expect(record.warnings.count == 1)
+    }
+
     @Test func completionKnowsTheModel() {
         let model = Self.configuration().model
         #expect(EngineCommand.completions(of: "rec", model: model) == ["recipe "])

@@ -7,6 +7,7 @@ extension EngineCommand {
         ("undo", "", "take the last change of precision back"),
         ("lr", "2e-4", "set the peak learning rate"),
         ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),
+        ("module-clip", "SCOPE [SETTINGS]", "clip the linears' gradients: off, module, or block limit=4 rescaling=sum"),
         ("sample", "", "sample text now"),
         ("eval", "", "evaluate on the validation sample now"),
         ("save", "PATH", "save the model"),
@@ -47,6 +48,7 @@ extension EngineCommand {
                 throw UserError("clip needs a number from 0, such as clip 0.5; found \(Self.quoted(argument))")
             }
             self = .setGradientClip(value)
+        case "module-clip": self = .setModuleClipping(try GradientClipping(parsing: argument))
         case "save":
             guard !argument.isEmpty else { throw UserError("save needs a path, such as save model.safetensors") }
             self = .save(argument)
@@ -62,6 +64,26 @@ extension EngineCommand {
         case "resume": self = .resume
         case "step": self = .step
         default: self = .stop(save: argument.isEmpty ? nil : argument)
+        }
+    }
+
+    /// The command as it is typed. A recipe goes by its name.
+    public var text: String {
+        switch self {
+        case .setPrecision(let assignment): "prec \(assignment)"
+        case .setRecipe(let recipe): "recipe \(recipe.name)"
+        case .undo: "undo"
+        case .setLearningRate(let rate): "lr \(rate)"
+        case .setGradientClip(let norm): "clip \(norm)"
+        case .setModuleClipping(let clipping): "module-clip \(clipping)"
+        case .sample: "sample"
+        case .evaluate: "eval"
+        case .save(let path): "save \(path)"
+        case .saveState(let path): "save-state \(path)"
+        case .pause: "pause"
+        case .resume: "resume"
+        case .step: "step"
+        case .stop(let path): path.map { "stop \($0)" } ?? "stop"
         }
     }
 

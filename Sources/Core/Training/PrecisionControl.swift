@@ -45,7 +45,7 @@ struct PrecisionControl: Codable {
         guard !changed.isEmpty else {
             throw UserError("prec \(assignment) changes nothing: the modules are in that precision already")
         }
-        return record(.command, "prec \(assignment)", changed, at: step)
+        return record(.command, EngineCommand.setPrecision(assignment).text, changed, at: step)
     }
 
     /// - Throws: `UserError` if the recipe is in use already and nothing was changed over it.
@@ -55,7 +55,7 @@ struct PrecisionControl: Codable {
         }
         let changed = state.set(recipe, in: model)
         window.removeAll(keepingCapacity: true)
-        return record(.recipe, "recipe \(recipe.name)", changed, at: step)
+        return record(.recipe, EngineCommand.setRecipe(recipe).text, changed, at: step)
     }
 
     /// - Throws: `UserError` if there is nothing to undo.

@@ -117,8 +117,7 @@ extension DashboardState {
             gradientClip = to
             note(.change, "clip \(clipText(from)) to \(clipText(to))", step: step)
         case .moduleClippingChanged(let step, _, let to):
-            let scope = to.scope?.rawValue ?? "off"
-            note(.change, "gradient clipping of linears: \(scope)", step: step)
+            note(.change, "gradient clipping of linears: \(to)", step: step)
         case .precisionChanged(let change):
             note(.change, change.summary, step: change.step)
             say(change.summary)
