@@ -9,6 +9,8 @@ struct BatchLog {
     private var last: StepMetrics?
     /// The step of the line before, from which speed is measured.
     private var reported: StepMetrics?
+    /// Steps done before the run was resumed.
+    private var firstStep = 0
     private var secondsPerStep: Double?
     private var best: Float?
 
@@ -22,6 +24,7 @@ struct BatchLog {
             self.description = description
             return Self.header(description)
         case .stateChanged(let state, let step):
+            if last == nil { firstStep = step }
             return state == .paused ? ["paused at step \(step)"] : []
         case .stepped(let metrics):
             return stepped(metrics)
@@ -39,6 +42,16 @@ struct BatchLog {
             ]
         case .gradientClipChanged(let step, let from, let to):
             return ["step \(step): gradient clip \(from) -> \(to)"]
+        case .moduleClippingChanged(let step, let from, let to):
+            return ["step \(step): gradient clipping of linears \(from) -> \(to)"]
+        case .precisionChanged(let change):
+            return ["step \(change.step): \(change.summary)"]
+        case .precisionEffect(let effect):
+            let before = effect.lossBefore.map { LogFormat.fixed($0, decimals: 4) } ?? "-"
+            return [
+                "step \(effect.step): loss \(before) before change \(effect.id), "
+                    + "\(LogFormat.fixed(effect.lossAfter, decimals: 4)) in the \(effect.steps) steps after it"
+            ]
         case .saved(let step, let path):
             return ["saved \(path) at step \(step)"]
         case .warning(let step, let message):
@@ -55,8 +68,8 @@ struct BatchLog {
         last = metrics
         let isLast = metrics.step == description?.totalSteps
         guard metrics.step == 1 || metrics.step.isMultiple(of: logEvery) || isLast else { return [] }
-        let steps = metrics.step - (reported?.step ?? 0)
-        let tokens = metrics.tokens - (reported?.tokens ?? 0)
+        let steps = metrics.step - (reported?.step ?? firstStep)
+        let tokens = metrics.tokens - (reported?.tokens ?? firstStep * (description?.tokensPerStep ?? 0))
         let seconds = metrics.elapsedSeconds - (reported?.elapsedSeconds ?? 0)
         reported = metrics
         let isTimed = steps > 0 && seconds > 0

@@ -4,13 +4,16 @@ import Core
 struct BatchRun {
     var configuration: RunConfiguration
     var json: Bool
+    /// A saved state to go on from.
+    var resuming: String?
 
     /// - Returns: the exit code.
     /// - Throws: `UserError` if the run cannot begin, or standard output cannot be written.
     func run() async throws -> Int32 {
         let interrupts = Interrupts()
         let engine = try TrainingEngine(
-            configuration: configuration, corpus: try CorpusSource.corpus(for: configuration))
+            configuration: configuration, corpus: try CorpusSource.corpus(for: configuration),
+            resuming: resuming)
         let stop = EngineCommand.stop(save: configuration.run.save.isEmpty ? nil : configuration.run.save)
         interrupts.onFirst { engine.send(stop) }
         let channel = engine.subscribe()

@@ -48,6 +48,15 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Name of the run.", valueName: "name"))
     var name: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Give a command after so many steps, as in --at '500:prec layers.* fp8'; also '92.5%:' and "
+                + "'1.5M tokens:'. May be repeated.", valueName: "step:command"))
+    var at: [String] = []
+
+    @Option(help: ArgumentHelp("Commands from a file, one 'STEP: COMMAND' a line; # is a comment.", valueName: "file"))
+    var script: String?
+
     /// The effective configuration. Each layer overrides the one before: preset, `--config` file, `--recipe`,
     /// `--set`, other flags.
     ///
@@ -72,6 +81,14 @@ struct ConfigurationOptions: ParsableArguments {
         try configuration.apply(try recipe.map { try Self.recipe($0, flag: "--recipe") } ?? [])
         try configuration.apply(settings)
         try configuration.apply(flags)
+        for command in try CommandScript.commands(at: at, script: script) {
+            do {
+                _ = try configuration.scheduledCommand(command.text)
+            } catch {
+                throw UserError("\(command.origin): \(error)")
+            }
+            configuration.run.commands.append(command.text)
+        }
         try configuration.validate()
         return configuration
     }

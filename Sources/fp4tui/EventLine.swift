@@ -10,6 +10,9 @@ struct EventLine: Codable, Hashable {
         case stateChanged = "state_changed"
         case learningRateChanged = "learning_rate_changed"
         case gradientClipChanged = "gradient_clip_changed"
+        case moduleClippingChanged = "module_clipping_changed"
+        case precisionChanged = "precision_changed"
+        case precisionEffect = "precision_effect"
     }
     private enum Key: CodingKey { case event }
     private struct StateChange: Codable {
@@ -20,6 +23,11 @@ struct EventLine: Codable, Hashable {
         var step: Int
         var from: Double
         var to: Double
+    }
+    private struct ClippingChange: Codable {
+        var step: Int
+        var from: GradientClipping
+        var to: GradientClipping
     }
     private struct Saving: Codable {
         var step: Int
@@ -50,6 +58,11 @@ struct EventLine: Codable, Hashable {
         case .gradientClipChanged:
             let change = try Change(from: decoder)
             event = .gradientClipChanged(step: change.step, from: change.from, to: change.to)
+        case .moduleClippingChanged:
+            let change = try ClippingChange(from: decoder)
+            event = .moduleClippingChanged(step: change.step, from: change.from, to: change.to)
+        case .precisionChanged: event = .precisionChanged(try PrecisionChange(from: decoder))
+        case .precisionEffect: event = .precisionEffect(try PrecisionEffect(from: decoder))
         case .saved:
             let saving = try Saving(from: decoder)
             event = .saved(step: saving.step, path: saving.path)
@@ -75,6 +88,10 @@ struct EventLine: Codable, Hashable {
                 (.learningRateChanged, Change(step: step, from: from, to: to))
             case .gradientClipChanged(let step, let from, let to):
                 (.gradientClipChanged, Change(step: step, from: from, to: to))
+            case .moduleClippingChanged(let step, let from, let to):
+                (.moduleClippingChanged, ClippingChange(step: step, from: from, to: to))
+            case .precisionChanged(let change): (.precisionChanged, change)
+            case .precisionEffect(let effect): (.precisionEffect, effect)
             case .saved(let step, let path): (.saved, Saving(step: step, path: path))
             case .warning(let step, let message): (.warning, Notice(step: step, message: message))
             case .diverged(let step, let message): (.diverged, Notice(step: step, message: message))

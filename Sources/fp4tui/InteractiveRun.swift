@@ -5,6 +5,8 @@ import Terminal
 /// Training on the screen.
 struct InteractiveRun {
     var configuration: RunConfiguration
+    /// A saved state to go on from.
+    var resuming: String?
     var display: DisplayOptions
 
     /// Returns when the user has left; the terminal is then as it was, and the summary stands below it.
@@ -13,7 +15,7 @@ struct InteractiveRun {
     /// - Throws: `UserError` if the run cannot begin, the screen cannot be opened, or the run failed.
     func run() async throws -> Int32 {
         let corpus = try CorpusSource.corpus(for: configuration)
-        let engine = try TrainingEngine(configuration: configuration, corpus: corpus)
+        let engine = try TrainingEngine(configuration: configuration, corpus: corpus, resuming: resuming)
         let events = engine.subscribe()
         let training = Task { await engine.run() }
         defer { training.cancel() }

@@ -51,6 +51,12 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Let --save replace a file that exists.")
     var overwrite = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Go on from a state that the command save-state wrote, in a run with the same settings.",
+            valueName: "file"))
+    var resume: String?
+
     @Flag(help: ArgumentHelp("Train without the screen: one line per interval on standard output."))
     var batch = false
 
@@ -76,13 +82,25 @@ struct TrainCommand: AsyncParsableCommand {
         if !batch { try TerminalSession.requireTerminal() }
         let configuration = try options.resolve()
         try Self.checkSave(path: configuration.run.save, overwrite: overwrite, bytes: configuration.checkpointBytes)
+        if batch { try Self.refusePauses(configuration) }
         let status =
             if batch {
-                try await BatchRun(configuration: configuration, json: json).run()
+                try await BatchRun(configuration: configuration, json: json, resuming: resume).run()
             } else {
-                try await InteractiveRun(configuration: configuration, display: display(configuration)).run()
+                try await InteractiveRun(
+                    configuration: configuration, resuming: resume, display: display(configuration)
+                ).run()
             }
         if status != 0 { throw ExitCode(status) }
+    }
+
+    /// - Throws: `UserError` if a command would pause the run, since without a screen nobody could resume it.
+    private static func refusePauses(_ configuration: RunConfiguration) throws {
+        for (step, command) in try configuration.scheduledCommands() where command == .pause || command == .step {
+            throw UserError(
+                "--batch: a command would pause the run after step \(step), and without a screen nobody could resume it"
+            )
+        }
     }
 
     private func display(_ configuration: RunConfiguration) -> DisplayOptions {

@@ -39,7 +39,8 @@ import Testing
     @Test(arguments: [
         ("lr 2e-4", EngineCommand.setLearningRate(2e-4)), ("clip 0.5", .setGradientClip(0.5)),
         ("clip 0", .setGradientClip(0)), ("sample", .sample), ("eval", .evaluate), ("save a b.bin ", .save("a b.bin")),
-        ("  pause", .pause),
+        ("  pause", .pause), ("prec mlp.* bf16", .setPrecision(try! PrecisionAssignment(parsing: "mlp.* bf16"))),
+        ("undo", .undo), ("recipe bf16", .setRecipe(.bf16)),
     ])
     func commands(_ item: (line: String, command: EngineCommand)) throws {
         #expect(try Command.parse(item.line) == .engine(item.command))
@@ -59,7 +60,10 @@ import Testing
         ("clip x y", "clip needs a number from 0, such as clip 0.5; found “x y”"),
         ("save", "save needs a path, such as save model.safetensors"),
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
-        ("lrr 1", "unknown command lrr, try lr clip sample eval save theme pause resume step help quit"),
+        (
+            "lrr 1",
+            "unknown command lrr, try prec recipe undo lr clip module-clip sample eval save save-state pause resume step stop theme help quit"
+        ),
     ])
     func commandErrors(_ item: (line: String, message: String)) {
         #expect(throws: UserError(item.message)) { try Command.parse(item.line) }
@@ -69,6 +73,40 @@ import Testing
         #expect(state.keys(.enter) == [])
         #expect(state.message?.text == item.message)
         #expect(state.message?.isError == true)
+    }
+
+    @Test func commandsAreCompletedWithModulesOfTheModel() {
+        var state = DashboardState.running(steps: 1)
+        state.keys(":")
+        state.type("pre")
+        state.keys(.tab)
+        state.type("layers.3.attn.o")
+        state.keys(.tab)
+        state.type(" bf")
+        state.keys(.tab)
+        guard case .commandLine(let line) = state.overlay else {
+            Issue.record("no command line")
+            return
+        }
+        #expect(line.text == "prec layers.3.attn.o bf16")
+    }
+
+    @Test func changesOfPrecisionAreLogged() {
+        var state = DashboardState.running(steps: 1)
+        let module = ModulePrecisionChange(
+            module: ModulePath("lm_head"), from: GEMMPrecisions(.bf16), to: GEMMPrecisions(.fp8),
+            gemms: GEMMKind.allCases)
+        let change = PrecisionChange(
+            id: 1, step: 1, cause: .command, text: "prec lm_head fp8", modules: [module], lossBefore: 2)
+        state.on(.event(.precisionChanged(change)))
+        #expect(state.log.last?.text == "prec lm_head fp8: lm_head bf16 to fp8")
+        #expect(state.message?.text == state.log.last?.text)
+        state.on(
+            .event(
+                .precisionEffect(
+                    PrecisionEffect(id: 1, step: 51, steps: 50, lossBefore: 2, lossAfter: 1.5))))
+        #expect(state.log.last?.step == 51)
+        #expect(state.log.last?.text.hasSuffix("in the 50 steps after it") == true)
     }
 
     @Test func commandLineEdits() {

@@ -21,6 +21,26 @@ import Testing
                 tokens: step * 2048, stepMilliseconds: 100, elapsedSeconds: seconds))
     }
 
+    static let precisionEvents: [TrainingEvent] = {
+        var clipping = GradientClipping()
+        clipping.scope = .block
+        let module = ModulePrecisionChange(
+            module: ModulePath("layers.0.mlp.up"), from: GEMMPrecisions(fprop: .fp4, dgrad: .fp8, wgrad: .fp8),
+            to: GEMMPrecisions(.bf16), gemms: GEMMKind.allCases)
+        return [
+            .precisionChanged(
+                PrecisionChange(
+                    id: 1, step: 100, cause: .command, text: "prec mlp.* bf16", modules: [module], lossBefore: 2.5)),
+            .precisionChanged(
+                PrecisionChange(
+                    id: 2, step: 100, cause: .rule("spike", reason: "the loss is high"), text: "prec lm_head fp8",
+                    modules: [], lossBefore: nil)),
+            .precisionEffect(PrecisionEffect(id: 1, step: 150, steps: 50, lossBefore: 2.5, lossAfter: 2.25)),
+            .precisionEffect(PrecisionEffect(id: 2, step: 151, steps: 1, lossBefore: nil, lossAfter: 2)),
+            .moduleClippingChanged(step: 151, from: GradientClipping(), to: clipping),
+        ]
+    }()
+
     static let summary = RunSummary(
         outcome: .completed, steps: 200, tokens: 409_600, finalLoss: 2, validationLoss: 2.125, bestValidationLoss: 2,
         elapsedSeconds: 3723, tokensPerSecond: 12_345.6, savedPath: "model.safetensors")
@@ -40,6 +60,7 @@ import Testing
         events.append(.sampled(TextSample(step: 100, prompt: "To ", text: "be\nor\u{1B}[2J not")))
         events.append(.learningRateChanged(step: 100, from: 1e-3, to: 5e-4))
         events.append(.gradientClipChanged(step: 100, from: 1, to: 0.5))
+        events += Self.precisionEvents
         events.append(.stateChanged(.paused, step: 100))
         events.append(.warning(step: 120, message: "disk full"))
         events.append(Self.step(200, loss: 2, seconds: 20))
@@ -63,6 +84,11 @@ import Testing
                     or\u{FFFD}[2J not
                 step 100: learning rate 1.00e-03 -> 5.00e-04
                 step 100: gradient clip 1.0 -> 0.5
+                step 100: prec mlp.* bf16: layers.0.mlp.up fp4/fp8/fp8 to bf16
+                step 100: spike, the loss is high: prec lm_head fp8
+                step 150: loss 2.5000 before change 1, 2.2500 in the 50 steps after it
+                step 151: loss - before change 2, 2.0000 in the 1 steps after it
+                step 151: gradient clipping of linears off -> block
                 paused at step 100
                 warning at step 120: disk full
                 step 200/200  loss   2.0000  ema   3.9090  grad    0.500       lr 1.00e-03     20,480 tok/s  eta 0:00
@@ -140,16 +166,21 @@ import Testing
 }
 
 @Suite struct EventLineTests {
-    static let events: [TrainingEvent] = [
-        .started(BatchLogTests.description()), .started(BatchLogTests.description(entropyFloor: nil)),
-        .stateChanged(.paused, step: 3), BatchLogTests.step(7, loss: 0.1, seconds: 0.1),
-        BatchLogTests.step(7, loss: -.infinity, norm: .infinity, seconds: 1),
-        .evaluated(Evaluation(step: 5, validationLoss: 1.0 / 3)),
-        .sampled(TextSample(step: 5, prompt: "a\n", text: "\u{1}/\"é\u{2028}")),
-        .learningRateChanged(step: 1, from: 1e-3, to: 2e-3), .gradientClipChanged(step: 1, from: 1, to: 0),
-        .saved(step: 9, path: "/a b/c"), .warning(step: 1, message: "w"), .diverged(step: 2, message: "d"),
-        .finished(BatchLogTests.summary),
-    ]
+    static let events: [TrainingEvent] =
+        [
+            .started(BatchLogTests.description()), .started(BatchLogTests.description(entropyFloor: nil)),
+            .stateChanged(.paused, step: 3), BatchLogTests.step(7, loss: 0.1, seconds: 0.1),
+            BatchLogTests.step(7, loss: -.infinity, norm: .infinity, seconds: 1),
+            .evaluated(Evaluation(step: 5, validationLoss: 1.0 / 3)),
+            .sampled(TextSample(step: 5, prompt: "a\n", text: "\u{1}/\"é\u{2028}")),
+            .learningRateChanged(step: 1, from: 1e-3, to: 2e-3), .gradientClipChanged(step: 1, from: 1, to: 0),
+            .saved(step: 9, path: "/a b/c"), .warning(step: 1, message: "w"), .diverged(step: 2, message: "d"),
+            .finished(BatchLogTests.summary),
+            .precisionChanged(
+                PrecisionChange(id: 3, step: 1, cause: .phase("phase 1"), text: "", modules: [], lossBefore: 0.1)),
+            .precisionChanged(PrecisionChange(id: 3, step: 1, cause: .undo, text: "", modules: [], lossBefore: nil)),
+            .precisionChanged(PrecisionChange(id: 3, step: 1, cause: .recipe, text: "", modules: [], lossBefore: nil)),
+        ] + BatchLogTests.precisionEvents
 
     @Test(arguments: events)
     func aLineGivesTheEventBack(event: TrainingEvent) throws {

@@ -66,9 +66,16 @@ import Testing
                   --threads <n>           Threads that compute; 0: one per core.
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
+                  --at <step:command>     Give a command after so many steps, as in --at
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
+                  --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
+                                          is a comment.
 
                 OPTIONS:
                   --overwrite             Let --save replace a file that exists.
+                  --resume <file>         Go on from a state that the command save-state wrote,
+                                          in a run with the same settings.
                   --batch                 Train without the screen: one line per interval on
                                           standard output.
                   --json                  With --batch: one JSON event per line, and nothing
@@ -107,6 +114,8 @@ import Testing
                   run.log_every                    Steps between two lines of the batch log.
                   run.save                         Where the model is saved at the end
                                                    (safetensors); empty: nowhere.
+                  run.commands                     Commands that take effect while it runs, as
+                                                   in "1000: prec layers.* fp8".
                   data.paths                       Files or directories; empty: the built-in
                                                    synthetic language.
                   data.format                      auto: .bin files are uint16 tokens, all
@@ -269,6 +278,11 @@ import Testing
                   --threads <n>           Threads that compute; 0: one per core.
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
+                  --at <step:command>     Give a command after so many steps, as in --at
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
+                  --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
+                                          is a comment.
 
                 OPTIONS:
                   --version               Show the version.

@@ -18,10 +18,16 @@ struct FeedForward {
         }
     }
 
-    init(layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan) {
+    /// - Parameter health: of up, gate and down: three GEMMs each.
+    init(
+        layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan,
+        health: UnsafeMutablePointer<GEMMHealth>? = nil
+    ) {
         let paths = model.activation == .swiglu ? ["mlp.up", "mlp.gate"] : ["mlp.up"]
-        up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan)
-        down = LinearGroup([.layer(layer, "mlp.down")], parameters, plan: plan)
+        up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan, health: health)
+        down = LinearGroup(
+            [.layer(layer, "mlp.down")], parameters, plan: plan,
+            health: health.map { $0 + 3 * paths.count })
         activation = model.activation
         hidden = model.feedForwardWidth
     }

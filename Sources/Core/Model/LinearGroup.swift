@@ -18,6 +18,8 @@ struct LinearGroup {
         var outputs: Int
         var formats: LinearFormats
         var tensor: Int
+        /// The first part.
+        var part: Int
         /// Of the weight, for fprop.
         var average: WeightAverage?
     }
@@ -30,9 +32,17 @@ struct LinearGroup {
     let bias: UnsafeMutablePointer<Float>?
     let biasGradient: UnsafeMutablePointer<Float>?
     private(set) var runs: [Run] = []
+    /// What quantization did, added up over passes: three GEMMs for each part. Parts that run as one share the first's.
+    private let health: UnsafeMutablePointer<GEMMHealth>?
 
-    /// - Parameter tiedTo: the tensor that serves as the weight, if it is not the module's own.
-    init(_ paths: [ModulePath], _ parameters: Parameters, plan: PrecisionPlan, tiedTo: String? = nil) {
+    /// - Parameters:
+    ///   - tiedTo: the tensor that serves as the weight, if it is not the module's own.
+    ///   - health: of the first part; three for each part.
+    init(
+        _ paths: [ModulePath], _ parameters: Parameters, plan: PrecisionPlan, tiedTo: String? = nil,
+        health: UnsafeMutablePointer<GEMMHealth>? = nil
+    ) {
+        self.health = health
         let weights = paths.map { parameters.layout[tiedTo ?? $0.parameter("weight")]! }
         var start = 0
         parts = zip(paths, weights).map { path, tensor in
@@ -58,14 +68,14 @@ struct LinearGroup {
     mutating func apply(_ plan: PrecisionPlan) {
         let averages = runs.compactMap(\.average)
         runs.removeAll(keepingCapacity: true)
-        for part in parts {
+        for (index, part) in parts.enumerated() {
             let formats = plan[part.path]
             if let last = runs.last, last.formats == formats, formats.canJoin(last.outputs, part.outputs) {
                 runs[runs.count - 1].outputs += part.outputs
             } else {
                 runs.append(
                     Run(
-                        start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor,
+                        start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor, part: index,
                         average: average(of: part, formats, among: averages)))
             }
         }
@@ -85,7 +95,8 @@ struct LinearGroup {
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y + run.start, rowStride: outputs,
-                accumulate: false, formats: run.formats.fprop, random: pass.random(run.tensor, 0))
+                accumulate: false, formats: run.formats.fprop, random: pass.random(run.tensor, 0),
+                health: health(run, .fprop))
         }
     }
 
@@ -105,12 +116,23 @@ struct LinearGroup {
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 e, w, into: dx, rowStride: inputs, accumulate: index > 0, formats: run.formats.dgrad,
-                random: pass.random(run.tensor, 1))
+                random: pass.random(run.tensor, 1), health: health(run, .dgrad))
             compute.gemm(
                 e.transposed, MatrixView(x, rows: rows, columns: inputs),
                 into: weightGradient + run.start * inputs, rowStride: inputs, accumulate: true,
-                formats: run.formats.wgrad, random: pass.random(run.tensor, 2))
+                formats: run.formats.wgrad, random: pass.random(run.tensor, 2), health: health(run, .wgrad))
         }
+    }
+
+    private func health(_ run: Run, _ gemm: GEMMKind) -> UnsafeMutablePointer<GEMMHealth>? {
+        health.map { $0 + 3 * run.part + gemm.index }
+    }
+
+    /// The health of one part's GEMM, or of what it runs together with.
+    func health(ofPart part: Int, _ gemm: GEMMKind) -> GEMMHealth {
+        var found = 0
+        for index in runs.indices where runs[index].part <= part { found = index }
+        return health(runs[found], gemm)?.pointee ?? GEMMHealth()
     }
 }
 

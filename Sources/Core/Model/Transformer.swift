@@ -17,6 +17,10 @@ final class Transformer {
     private var layers: [TransformerLayer]
     private let finalNorm: NormLayer
     private var head: LinearGroup
+    /// What quantization did in the last step: three GEMMs for each of the model's linears, in their order.
+    private let health: UnsafeMutablePointer<GEMMHealth>
+    let linearCount: Int
+    private let linearsPerLayer: Int
     /// Offsets in the parameter buffer.
     private let embedding: Int
     private let positions: Int?
@@ -88,10 +92,18 @@ final class Transformer {
         }
         let parameters = places.parameters
         self.parameters = parameters
-        layers = (0..<model.layers).map { TransformerLayer($0, parameters, model, plan: plan) }
+        linearsPerLayer = model.layerLinears.count
+        linearCount = model.layers * linearsPerLayer + 1
+        health = .allocate(capacity: 3 * linearCount)
+        health.initialize(repeating: GEMMHealth(), count: 3 * linearCount)
+        let (health, stride) = (health, 3 * linearsPerLayer)
+        layers = (0..<model.layers).map {
+            TransformerLayer($0, parameters, model, plan: plan, health: health + $0 * stride)
+        }
         finalNorm = NormLayer(ModulePath("final_norm"), parameters, model)
         head = LinearGroup(
-            [ModulePath("lm_head")], parameters, plan: plan, tiedTo: model.tiedEmbeddings ? "embed.weight" : nil)
+            [ModulePath("lm_head")], parameters, plan: plan, tiedTo: model.tiedEmbeddings ? "embed.weight" : nil,
+            health: health + model.layers * stride)
         embedding = layout["embed.weight"]!.offset
         positions = layout["position.weight"]?.offset
         places.rotary?.prepare(theta: model.ropeTheta)
@@ -101,6 +113,18 @@ final class Transformer {
     /// Bytes for parameters, gradients, activations, and what the plan's techniques need.
     var memoryBytes: Int {
         arena.bytes + 4 * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
+    }
+
+    deinit { health.deallocate() }
+
+    /// What quantization did to the operands of a linear's GEMM since the gradients were cleared. Linears that run as one
+    /// GEMM (q, k, v, or up and gate) share it.
+    ///
+    /// - Parameter linear: index among the model's linears.
+    func health(ofLinear linear: Int, _ gemm: GEMMKind) -> GEMMHealth {
+        linear < linearCount - 1
+            ? layers[linear / linearsPerLayer].health(ofLinear: linear % linearsPerLayer, gemm)
+            : head.health(ofPart: 0, gemm)
     }
 
     /// Changes formats from the next call on.
@@ -288,6 +312,7 @@ final class Transformer {
     // MARK: Backward
 
     func clearGradients() {
+        health.update(repeating: GEMMHealth(), count: 3 * linearCount)
         let block = 1 << 16
         let count = parameters.layout.count
         compute.pool.run((count + block - 1) / block) { part, _ in

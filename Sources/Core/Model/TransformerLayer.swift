@@ -38,13 +38,29 @@ struct TransformerLayer {
         }
     }
 
-    init(_ layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan) {
+    /// - Parameter health: of the layer's linears, in their order: three GEMMs each.
+    init(
+        _ layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan,
+        health: UnsafeMutablePointer<GEMMHealth>? = nil
+    ) {
         attentionNorm = NormLayer(.layer(layer, "attn_norm"), parameters, model)
         qkv = LinearGroup(
-            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan)
-        output = LinearGroup([.layer(layer, "attn.o")], parameters, plan: plan)
+            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan, health: health)
+        output = LinearGroup(
+            [.layer(layer, "attn.o")], parameters, plan: plan, health: health.map { $0 + 3 * 3 })
         feedForwardNorm = NormLayer(.layer(layer, "mlp_norm"), parameters, model)
-        feedForward = FeedForward(layer: layer, parameters, model, plan: plan)
+        feedForward = FeedForward(
+            layer: layer, parameters, model, plan: plan, health: health.map { $0 + 3 * 4 })
+    }
+
+    /// The health of one linear's GEMM, by its index in the layer.
+    func health(ofLinear linear: Int, _ gemm: GEMMKind) -> GEMMHealth {
+        switch linear {
+        case 0..<3: qkv.health(ofPart: linear, gemm)
+        case 3: output.health(ofPart: 0, gemm)
+        case 4..<4 + feedForward.up.parts.count: feedForward.up.health(ofPart: linear - 4, gemm)
+        default: feedForward.down.health(ofPart: 0, gemm)
+        }
     }
 
     mutating func apply(_ plan: PrecisionPlan) {

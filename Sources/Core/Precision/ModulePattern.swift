@@ -22,6 +22,14 @@ public struct ModulePattern: Hashable, Codable, Sendable, CustomStringConvertibl
         }
     }
 
+    /// All linears of all layers.
+    static let layers = ModulePattern("layers.*", alternatives: [["layers", "*"]])
+
+    private init(_ description: String, alternatives: [[String]]) {
+        self.description = description
+        self.alternatives = alternatives
+    }
+
     /// The pattern of one module.
     public init(_ path: ModulePath) {
         description = path.description

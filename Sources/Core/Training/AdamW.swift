@@ -8,7 +8,7 @@ import Darwin
 
 /// AdamW (Loshchilov and Hutter, arXiv 1711.05101): decoupled weight decay, on matrices only. FP32 state.
 final class AdamW {
-    private let parameters: Parameters
+    let parameters: Parameters
     private let compute: ComputeContext
     private let arena: Arena
     /// The moments, as long as the parameters, and scratch for the norm.
@@ -37,6 +37,11 @@ final class AdamW {
         (arena, places) = try Arena.make { arena in
             (arena.reserve(count), arena.reserve(count), arena.reserve(Self.blocks(count)))
         }
+    }
+
+    /// The running means of the gradients and of their squares, laid out like the parameters.
+    var moments: (first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>) {
+        (places.first, places.second)
     }
 
     var memoryBytes: Int { arena.bytes }

@@ -20,6 +20,9 @@ extension ConfigurationKey {
         ),
         .integer("run.log_every", \.run.logEvery, 1...many, "Steps between two lines of the batch log."),
         .string("run.save", \.run.save, "Where the model is saved at the end (safetensors); empty: nowhere."),
+        .strings(
+            "run.commands", \.run.commands,
+            "Commands that take effect while it runs, as in \"1000: prec layers.* fp8\"."),
     ]
 
     private static let data: [ConfigurationKey] = [

@@ -31,6 +31,7 @@ extension RunConfiguration {
     public func validate(physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
         try validateKeys()
         try recipe.validate(for: model)
+        _ = try scheduledCommands()
         if optimizer.minimumLearningRate > optimizer.learningRate {
             throw UserError(
                 "optimizer.minimum_learning_rate = \(optimizer.minimumLearningRate) is more than "

@@ -11,10 +11,20 @@ public enum EngineCommand: Codable, Sendable, Hashable {
     case setLearningRate(Double)
     /// Sets the largest global gradient norm; 0 turns clipping off.
     case setGradientClip(Double)
+    /// Sets the precision of modules, over the recipe and earlier changes.
+    case setPrecision(PrecisionAssignment)
+    /// Takes another recipe, and drops what was changed over the old one.
+    case setRecipe(Recipe)
+    /// Takes the last change of precision back.
+    case undo
+    /// Sets the clipping of the linears' gradients.
+    case setModuleClipping(GradientClipping)
     /// Evaluates on the validation sample now.
     case evaluate
     /// Samples text now.
     case sample
     /// Writes the model to a file.
     case save(String)
+    /// Writes all that a run needs to go on as if it had not been interrupted.
+    case saveState(String)
 }

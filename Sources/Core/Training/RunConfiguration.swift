@@ -13,6 +13,8 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var logEvery = 50
         /// Where the trained model is saved at the end (safetensors); empty: nowhere.
         public var save = ""
+        /// Commands that take effect while it runs: `STEP: COMMAND`, see `ScheduledCommand`.
+        public var commands: [String] = []
     }
 
     public struct Data: Codable, Sendable, Hashable {

@@ -8,6 +8,9 @@ final class Trainer {
         var clippedNorm: Float
         var learningRate: Double
 
+        /// Was not finite; modules were raised, and the next step is the same one again.
+        var isRescued = false
+
         var isFinite: Bool { loss.isFinite && gradientNorm.isFinite }
     }
 
@@ -18,6 +21,9 @@ final class Trainer {
     let parameters: Parameters
     /// Optimizer steps behind the parameters.
     var step = 0
+    var control: PrecisionControl
+    /// What happened to precision since it was last taken.
+    var news: [TrainingEvent] = []
     var schedule: LearningRateSchedule
     var gradientClip: Double
 
@@ -30,6 +36,7 @@ final class Trainer {
     /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
     init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
         try configuration.validate()
+        try configuration.recipe.schedule.validate(for: configuration.model)
         self.configuration = configuration
         self.corpus = corpus
         let model = configuration.model
@@ -58,6 +65,9 @@ final class Trainer {
         }
         schedule = LearningRateSchedule(configuration.optimizer, steps: configuration.run.steps)
         gradientClip = configuration.optimizer.clip
+        control = PrecisionControl(
+            configuration.recipe, model, steps: configuration.run.steps,
+            tokensPerStep: configuration.training.batch * configuration.training.accumulation * model.context)
         try RunConfiguration.requireMemory(memoryBytes)
     }
 
@@ -98,13 +108,17 @@ final class Trainer {
         }
         let norm = optimizer.gradientNorm()
         let clipFactor = gradientClip > 0 && Double(norm) > gradientClip ? Float(gradientClip) / norm : 1
-        let result = StepResult(
+        var result = StepResult(
             loss: Float(loss / Double(tokensPerStep)), gradientNorm: norm, clippedNorm: norm * clipFactor,
             learningRate: schedule.rate(after: step))
-        guard result.isFinite else { return result }
+        guard result.isFinite else {
+            result.isRescued = rescue(result)
+            return result
+        }
         step += 1
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
         transformer.updateWeightAverages()
+        observe(result)
         return result
     }
 

@@ -17,15 +17,25 @@ public actor TrainingEngine {
     private var lastLoss: Float?
     private var evaluations: [Evaluation] = []
     private var savedPath: String?
+    private var statePath: String?
     private var failure: UserError?
+    private let isResumed: Bool
+    /// Steps done before a resumed run was saved.
+    private let firstStep: Int
+    private let commands: [(step: Int, command: EngineCommand)]
     private var trainingSeconds = 0.0
     private var activeSeconds = 0.0
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// - Throws: `UserError` if the configuration makes no sense for this corpus or this machine.
-    public init(configuration: RunConfiguration, corpus: any Corpus) throws {
+    /// - Parameter resuming: a file that `EngineCommand.saveState` wrote, to go on from; nil: from the start.
+    public init(configuration: RunConfiguration, corpus: any Corpus, resuming: String? = nil) throws {
         trainer = try Trainer(configuration, corpus: corpus)
+        isResumed = resuming != nil
+        if let resuming { try trainer.restoreState(from: resuming) }
+        firstStep = trainer.step
+        commands = try configuration.scheduledCommands()
         executor = ThreadExecutor(name: "fp4tui engine")
     }
 
@@ -44,16 +54,18 @@ public actor TrainingEngine {
     /// Trains until the last step, `.stop` or divergence. To be called once; the channels end with it.
     public func run() async -> RunSummary {
         emit(.started(describe()))
-        trainer.initializeParameters()
-        emit(.stateChanged(.running, step: 0))
+        if !isResumed { trainer.initializeParameters() }
+        emit(.stateChanged(.running, step: trainer.step))
         let outcome = await train()
+        trainer.finishEffects()
+        emitNews()
         let summary = RunSummary(
             outcome: failure == nil ? outcome : .failed, steps: trainer.step,
             tokens: trainer.step * trainer.tokensPerStep, finalLoss: lastLoss,
             validationLoss: evaluations.last?.validationLoss,
             bestValidationLoss: evaluations.map(\.validationLoss).min(), elapsedSeconds: activeSeconds,
             tokensPerSecond: trainingSeconds > 0
-                ? Double(trainer.step * trainer.tokensPerStep) / trainingSeconds : 0,
+                ? Double((trainer.step - firstStep) * trainer.tokensPerStep) / trainingSeconds : 0,
             savedPath: savedPath)
         state = .finished
         emit(.stateChanged(.finished, step: trainer.step))
@@ -68,6 +80,14 @@ public actor TrainingEngine {
         let configuration = trainer.configuration
         do {
             while true {
+                try trainer.beginPhases()
+                emitNews()
+                while trainer.control.commandsDone < commands.count,
+                    commands[trainer.control.commandsDone].step <= trainer.step
+                {
+                    trainer.control.commandsDone += 1
+                    try apply(commands[trainer.control.commandsDone - 1].command)
+                }
                 for command in mailbox.drain() { try apply(command) }
                 if case .stop(let path)? = stopRequest {
                     if let path { save(to: path, isFinal: true) }
@@ -79,7 +99,9 @@ public actor TrainingEngine {
                     continue
                 }
                 await Task.yield()
+                let before = trainer.step
                 guard try trainStep() else { return .diverged }
+                if trainer.step == before { continue }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
             }
@@ -103,6 +125,10 @@ public actor TrainingEngine {
         let (result, seconds) = try timed { try trainer.trainStep(isCancelled: { mailbox.hasStop }) }
         guard let result else { return true }
         trainingSeconds += seconds
+        if result.isRescued {
+            emitNews()
+            return true
+        }
         lastLoss = result.loss
         // A step that diverged was not applied, so the trainer has not counted it.
         let step = result.isFinite ? trainer.step : trainer.step + 1
@@ -112,6 +138,7 @@ public actor TrainingEngine {
                     step: step, loss: result.loss, gradientNorm: result.gradientNorm, clippedNorm: result.clippedNorm,
                     learningRate: result.learningRate, tokens: step * trainer.tokensPerStep,
                     stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds)))
+        emitNews()
         guard result.isFinite else {
             let what = result.loss.isFinite ? "the gradient norm" : "the loss"
             emit(
@@ -177,12 +204,48 @@ public actor TrainingEngine {
             }
             emit(.gradientClipChanged(step: trainer.step, from: trainer.gradientClip, to: norm))
             trainer.gradientClip = norm
+        case .setPrecision(let assignment): change { () throws(UserError) in try trainer.set(assignment) }
+        case .setRecipe(let recipe): change { () throws(UserError) in try trainer.set(recipe) }
+        case .undo: change { () throws(UserError) in try trainer.undoPrecision() }
+        case .setModuleClipping(let clipping): change { trainer.set(clipping) }
         case .evaluate:
             try evaluate()
         case .sample:
             if trainer.canSample { sample() } else { warn("sampling is off: sampling.tokens is 0") }
         case .save(let path):
             save(to: path, isFinal: false)
+        case .saveState(let path):
+            saveState(to: path)
+        }
+    }
+
+    /// Makes a change of precision; one that is not possible is a warning.
+    private func change(_ body: () throws(UserError) -> Void) {
+        do throws(UserError) {
+            try body()
+        } catch {
+            warn(error.description)
+        }
+        emitNews()
+    }
+
+    private func emitNews() {
+        guard !trainer.news.isEmpty else { return }
+        for event in trainer.news { emit(event) }
+        trainer.news.removeAll(keepingCapacity: true)
+    }
+
+    /// A file that this run did not write is left alone.
+    private func saveState(to path: String) {
+        do {
+            if path != statePath, FileManager.default.fileExists(atPath: path) {
+                throw UserError("\(path) exists already and is not overwritten; name another file")
+            }
+            try trainer.saveState(to: path)
+            statePath = path
+            emit(.saved(step: trainer.step, path: path))
+        } catch {
+            warn("\(error)")
         }
     }
 

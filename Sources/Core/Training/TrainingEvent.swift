@@ -8,6 +8,11 @@ public enum TrainingEvent: Codable, Sendable, Hashable {
     case sampled(TextSample)
     case learningRateChanged(step: Int, from: Double, to: Double)
     case gradientClipChanged(step: Int, from: Double, to: Double)
+    case moduleClippingChanged(step: Int, from: GradientClipping, to: GradientClipping)
+    /// From the next step on.
+    case precisionChanged(PrecisionChange)
+    /// What a change of precision did to the loss, 50 steps later or at the end of the run.
+    case precisionEffect(PrecisionEffect)
     case saved(step: Int, path: String)
     /// A command or a file operation failed; the run goes on.
     case warning(step: Int, message: String)

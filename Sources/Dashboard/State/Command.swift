@@ -8,74 +8,46 @@ enum Command: Hashable {
     case help
 
     /// Names, arguments and what they do, for completion and help.
-    static let list: [(name: String, argument: String, help: String)] = [
-        ("lr", "2e-4", "set the peak learning rate"),
-        ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),
-        ("sample", "", "sample text now"),
-        ("eval", "", "evaluate on the validation sample now"),
-        ("save", "PATH", "save the model"),
+    static let list: [(name: String, argument: String, help: String)] =
+        EngineCommand.list.filter { $0.name != "stop" } + own
+
+    private static let own: [(name: String, argument: String, help: String)] = [
         ("theme", "NAME", "change the colours: a theme or a base16 file"),
-        ("pause", "", "pause after the step in progress"),
-        ("resume", "", "go on training"),
-        ("step", "", "train one step while paused"),
         ("help", "", "open the help"),
         ("quit", "", "quit, after a question while the run goes on"),
     ]
 
     static func parse(_ line: String) throws(UserError) -> Command {
         let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true).map(String.init)
-        guard let name = words.first else { throw UserError("no command: type one, or Esc") }
-        let argument = words.count > 1 ? trimmed(words[1]) : ""
-        guard let entry = list.first(where: { $0.name == name }) else {
-            throw UserError("unknown command \(name), try \(list.map(\.name).joined(separator: " "))")
+        guard let name = words.first, let entry = own.first(where: { $0.name == name }) else {
+            return .engine(try EngineCommand(parsing: line, others: own.map(\.name)))
         }
+        let argument = words.count > 1 ? words[1].trimmingSpaces : ""
         if entry.argument.isEmpty, !argument.isEmpty { throw UserError("\(name) takes nothing after it") }
         switch name {
-        case "lr":
-            guard let value = Double(argument), value.isFinite, value > 0 else {
-                throw UserError("lr needs a number above 0, such as lr 2e-4; found \(quoted(argument))")
-            }
-            return .engine(.setLearningRate(value))
-        case "clip":
-            guard let value = Double(argument), value.isFinite, value >= 0 else {
-                throw UserError("clip needs a number from 0, such as clip 0.5; found \(quoted(argument))")
-            }
-            return .engine(.setGradientClip(value))
-        case "save":
-            guard !argument.isEmpty else { throw UserError("save needs a path, such as save model.safetensors") }
-            return .engine(.save(argument))
         case "theme":
             guard !argument.isEmpty else { throw UserError("theme needs a name or the path of a base16 file") }
             return .theme(argument)
-        case "sample": return .engine(.sample)
-        case "eval": return .engine(.evaluate)
-        case "pause": return .engine(.pause)
-        case "resume": return .engine(.resume)
-        case "step": return .engine(.step)
         case "help": return .help
         default: return .quit
         }
     }
 
-    private static func quoted(_ argument: String) -> String {
-        argument.isEmpty ? "nothing" : "“\(argument)”"
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        var text = Substring(text)
-        while text.first == " " { text.removeFirst() }
-        while text.last == " " { text.removeLast() }
-        return String(text)
-    }
-
     /// What may stand in place of the last word of an unfinished line.
-    static func completions(_ line: String, themes: [String]) -> [String] {
-        if let space = line.lastIndex(of: " ") {
-            guard line.hasPrefix("theme ") else { return [] }
+    static func completions(_ line: String, themes: [String], model: ModelConfiguration? = nil) -> [String] {
+        if let space = line.lastIndex(of: " "), line.hasPrefix("theme ") {
             let word = line[line.index(after: space)...]
             return themes.filter { $0.hasPrefix(word) }.map { line[...space] + $0 }
         }
-        return list.filter { $0.name.hasPrefix(line) }.map { $0.argument.isEmpty ? $0.name : $0.name + " " }
+        let names = own.filter { $0.name.hasPrefix(line) }.map { $0.argument.isEmpty ? $0.name : $0.name + " " }
+        return EngineCommand.completions(of: line, model: model) + names
+    }
+}
+
+extension String {
+    /// Without spaces at both ends.
+    fileprivate var trimmingSpaces: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }
 

@@ -169,7 +169,7 @@ extension DashboardState {
     }
 
     private mutating func complete(_ line: inout CommandLine) {
-        let options = Command.completions(line.text, themes: themes)
+        let options = Command.completions(line.text, themes: themes, model: run?.model)
         guard let first = options.first else { return }
         let common = options.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
         if common.count > line.text.count { line.replace(with: common) }

@@ -116,6 +116,17 @@ extension DashboardState {
         case .gradientClipChanged(let step, let from, let to):
             gradientClip = to
             note(.change, "clip \(clipText(from)) to \(clipText(to))", step: step)
+        case .moduleClippingChanged(let step, _, let to):
+            note(.change, "gradient clipping of linears: \(to)", step: step)
+        case .precisionChanged(let change):
+            note(.change, change.summary, step: change.step)
+            say(change.summary)
+        case .precisionEffect(let effect):
+            let before = effect.lossBefore.map { NumberText.significant($0) } ?? "-"
+            note(
+                .change,
+                "loss \(before) before change \(effect.id), \(NumberText.significant(effect.lossAfter)) in the "
+                    + "\(effect.steps) steps after it", step: effect.step)
         case .saved(let step, let path):
             note(.saved, path, step: step)
             say("saved \(path)")
@@ -235,9 +246,10 @@ extension DashboardState {
             request = .step
         case .evaluate: say(DashboardState.evaluating)
         case .sample: say(DashboardState.sampling)
-        case .save(let path): say("saving \(path)")
+        case .save(let path), .saveState(let path): say("saving \(path)")
         case .setLearningRate(let value): say("peak lr \(NumberText.scientific(value)) from the next step")
         case .setGradientClip(let value): say("clip \(clipText(value)) from the next step")
+        case .setPrecision, .setRecipe, .undo, .setModuleClipping: say("from the next step")
         case .stop: break
         }
         revision += 1

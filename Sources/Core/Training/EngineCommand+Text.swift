@@ -1,0 +1,129 @@
+/// The one syntax for commands: of the dashboard's command line, of `--at`, of scripts and of recordings.
+extension EngineCommand {
+    /// Names, arguments and what they do, for completion and help.
+    public static let list: [(name: String, argument: String, help: String)] = [
+        ("prec", "MODULES [GEMMS] PRECISION", "set the precision of modules, as in prec layers.*.mlp.* backward fp8"),
+        ("recipe", "NAME", "take another recipe and drop all changes of precision"),
+        ("undo", "", "take the last change of precision back"),
+        ("lr", "2e-4", "set the peak learning rate"),
+        ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),
+        ("module-clip", "SCOPE [SETTINGS]", "clip the linears' gradients: off, module, or block limit=4 rescaling=sum"),
+        ("sample", "", "sample text now"),
+        ("eval", "", "evaluate on the validation sample now"),
+        ("save", "PATH", "save the model"),
+        ("save-state", "PATH", "save all that --resume needs to go on from here"),
+        ("pause", "", "pause after the step in progress"),
+        ("resume", "", "go on training"),
+        ("step", "", "train one step while paused"),
+        ("stop", "[PATH]", "end the run, and save the model if there is a path"),
+    ]
+
+    /// Reads a command.
+    ///
+    /// - Parameter others: names of commands that are not the engine's, for the message about an unknown one.
+    /// - Throws: `UserError` that says what is wrong and what is expected.
+    public init(parsing line: String, others: [String] = []) throws(UserError) {
+        let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true).map(String.init)
+        guard let name = words.first else { throw UserError("no command: type one, or Esc") }
+        let argument = words.count > 1 ? Self.trimmed(words[1]) : ""
+        guard let entry = Self.list.first(where: { $0.name == name }) else {
+            let names = Self.list.map(\.name) + others
+            throw UserError("unknown command \(name), try \(names.joined(separator: " "))")
+        }
+        if entry.argument.isEmpty, !argument.isEmpty { throw UserError("\(name) takes nothing after it") }
+        switch name {
+        case "prec": self = .setPrecision(try PrecisionAssignment(parsing: argument))
+        case "recipe":
+            guard !argument.isEmpty else {
+                throw UserError("recipe needs a name: \(Recipe.builtIn.map(\.name).joined(separator: ", "))")
+            }
+            self = .setRecipe(try Recipe.named(argument))
+        case "lr":
+            guard let value = Double(argument), value.isFinite, value > 0 else {
+                throw UserError("lr needs a number above 0, such as lr 2e-4; found \(Self.quoted(argument))")
+            }
+            self = .setLearningRate(value)
+        case "clip":
+            guard let value = Double(argument), value.isFinite, value >= 0 else {
+                throw UserError("clip needs a number from 0, such as clip 0.5; found \(Self.quoted(argument))")
+            }
+            self = .setGradientClip(value)
+        case "module-clip": self = .setModuleClipping(try GradientClipping(parsing: argument))
+        case "save":
+            guard !argument.isEmpty else { throw UserError("save needs a path, such as save model.safetensors") }
+            self = .save(argument)
+        case "save-state":
+            guard !argument.isEmpty else {
+                throw UserError("save-state needs a path, such as save-state run.safetensors")
+            }
+            self = .saveState(argument)
+        case "undo": self = .undo
+        case "sample": self = .sample
+        case "eval": self = .evaluate
+        case "pause": self = .pause
+        case "resume": self = .resume
+        case "step": self = .step
+        default: self = .stop(save: argument.isEmpty ? nil : argument)
+        }
+    }
+
+    /// The command as it is typed. A recipe goes by its name.
+    public var text: String {
+        switch self {
+        case .setPrecision(let assignment): "prec \(assignment)"
+        case .setRecipe(let recipe): "recipe \(recipe.name)"
+        case .undo: "undo"
+        case .setLearningRate(let rate): "lr \(rate)"
+        case .setGradientClip(let norm): "clip \(norm)"
+        case .setModuleClipping(let clipping): "module-clip \(clipping)"
+        case .sample: "sample"
+        case .evaluate: "eval"
+        case .save(let path): "save \(path)"
+        case .saveState(let path): "save-state \(path)"
+        case .pause: "pause"
+        case .resume: "resume"
+        case .step: "step"
+        case .stop(let path): path.map { "stop \($0)" } ?? "stop"
+        }
+    }
+
+    /// Checks that a command makes sense for a model.
+    ///
+    /// - Throws: `UserError` for a pattern that matches no module.
+    public func validate(for model: ModelConfiguration) throws(UserError) {
+        if case .setPrecision(let assignment) = self { _ = try assignment.pattern.linears(of: model) }
+    }
+
+    /// What may stand in place of the last word of an unfinished line.
+    ///
+    /// - Parameter model: whose modules are offered; nil: patterns alone.
+    public static func completions(of line: String, model: ModelConfiguration?) -> [String] {
+        guard let space = line.lastIndex(of: " ") else {
+            return list.filter { $0.name.hasPrefix(line) }.map { $0.argument.isEmpty ? $0.name : $0.name + " " }
+        }
+        let word = line[line.index(after: space)...]
+        let before = line[..<space].split(separator: " ")
+        let candidates: [String] =
+            switch (before.first, before.count) {
+            case ("recipe", 1): Recipe.builtIn.map(\.name)
+            case ("prec", 1):
+                ["*", "layers.*", "attn.*", "mlp.*"] + (model?.linears.map(\.description) ?? [])
+            case ("prec", 2):
+                Precision.allCases.map(\.rawValue) + GEMMKind.allCases.map(\.rawValue) + ["forward", "backward"]
+            case ("prec", 3): Precision.allCases.map(\.rawValue)
+            default: []
+            }
+        return candidates.filter { $0.hasPrefix(word) }.map { line[...space] + $0 }
+    }
+
+    private static func quoted(_ argument: String) -> String {
+        argument.isEmpty ? "nothing" : "“\(argument)”"
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var text = Substring(text)
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+
+/// All that the next steps depend on, in one file: a run that is resumed has the bits of one that was never interrupted.
+extension Trainer {
+    private static let stateFormat = "fp4tui state 1"
+
+    /// What the file holds beside the tensors.
+    private struct State: Codable {
+        var configuration: RunConfiguration
+        var vocabularySize: Int
+        var step: Int
+        var peak: Double
+        var gradientClip: Double
+        var control: PrecisionControl
+    }
+
+    /// The named buffers of a state: parameters and both moments of the optimizer. Whatever else keeps values from step to
+    /// step belongs here.
+    private var stateBuffers: [(name: String, shape: [Int], values: UnsafeMutablePointer<Float>)] {
+        let moments = optimizer.moments
+        return parameters.layout.tensors.flatMap { tensor in
+            [
+                ("parameters.\(tensor.name)", tensor.shape, parameters.values + tensor.offset),
+                ("first_moments.\(tensor.name)", tensor.shape, moments.first + tensor.offset),
+                ("second_moments.\(tensor.name)", tensor.shape, moments.second + tensor.offset),
+            ]
+        }
+    }
+
+    /// Writes the state between two steps, whole or not at all.
+    ///
+    /// - Throws: `UserError` naming the file.
+    func saveState(to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let state = State(
+            configuration: configuration, vocabularySize: corpus.vocabularySize, step: step, peak: schedule.peak,
+            gradientClip: gradientClip, control: control)
+        let metadata = [
+            "format": Self.stateFormat, "state": String(decoding: try encoder.encode(state), as: UTF8.self),
+        ]
+        let tensors = stateBuffers.map { SafeTensors.Output(name: $0.name, shape: $0.shape, values: $0.values) }
+        try SafeTensors.write(tensors, metadata: metadata, to: path)
+    }
+
+    /// Takes a saved state over, instead of `initializeParameters`.
+    ///
+    /// - Throws: `UserError` if the file is damaged or belongs to another run: another model, vocabulary, data, seed,
+    ///   batch, optimizer or number of steps.
+    func restoreState(from path: String) throws {
+        let file = try SafeTensors.File(path)
+        guard file.metadata["format"] == Self.stateFormat else {
+            throw UserError("\(path) is no saved state: its metadata have no \"format\" \"\(Self.stateFormat)\"")
+        }
+        guard let state = try? JSONDecoder().decode(State.self, from: Data((file.metadata["state"] ?? "").utf8)) else {
+            throw UserError("\(path): its metadata cannot be understood; another version wrote it")
+        }
+        let saved = state.configuration
+        let now = configuration
+        if state.vocabularySize != corpus.vocabularySize {
+            throw UserError(
+                "\(path) is of a run with a vocabulary of \(state.vocabularySize), and this run's is "
+                    + "\(corpus.vocabularySize): they must be equal")
+        }
+        // Threads, log and files may differ; they decide no bits.
+        let sections: Set = ["data", "model", "training", "optimizer"]
+        for key in ConfigurationKey.all
+        where sections.contains(key.section) || ["run.seed", "run.steps"].contains(key.path) {
+            let (a, b) = (key.value(in: saved), key.value(in: now))
+            guard let a, let b, a != b else { continue }
+            throw UserError("\(path) is of a run with \(key.path) = \(a), and this run has \(b): they must be equal")
+        }
+        for buffer in stateBuffers { try file.copy(buffer.name, shape: buffer.shape, to: buffer.values) }
+        step = state.step
+        schedule.peak = state.peak
+        gradientClip = state.gradientClip
+        control = state.control
+        if saved.run.commands != now.run.commands {
+            let commands = try now.scheduledCommands()
+            control.commandsDone = commands.prefix { $0.step < state.step }.count
+        }
+        transformer.apply(control.state.plan(for: now.model))
+    }
+}

@@ -1,0 +1,94 @@
+import Core
+import Foundation
+import Testing
+
+@testable import fp4tui
+
+@Suite struct CommandScriptTests {
+    static func write(_ text: String) throws -> String {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    @Test func linesAreCommands() {
+        let commands = CommandScript.commands(
+            in: "# a comment\n10: undo\n\n  50%: prec mlp.* bf16  # why\r\n1k tokens: eval", file: "f")
+        #expect(commands.map(\.text) == ["10: undo", "50%: prec mlp.* bf16", "1k tokens: eval"])
+        #expect(commands.map(\.origin) == ["f:2", "f:4", "f:5"])
+    }
+
+    @Test func flagsAndScriptEndUpInTheConfiguration() throws {
+        let path = try Self.write("20: undo\n5: prec mlp.* bf16\n")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let options = try ConfigurationOptions.parse(
+            ["--preset", "micro", "--script", path, "--at", "50%:eval", "--at", "7:lr 1e-3"])
+        let configuration = try options.resolve()
+        #expect(configuration.run.commands == ["20: undo", "5: prec mlp.* bf16", "50%:eval", "7:lr 1e-3"])
+        #expect(try configuration.scheduledCommands().map(\.step) == [5, 7, 20, 500])
+        #expect(configuration.toml.contains(#"commands = ["20: undo", "5: prec mlp.* bf16", "50%:eval", "7:lr 1e-3"]"#))
+    }
+
+    @Test func mistakesNameFileAndLine() throws {
+        let path = try Self.write("# first\n20: undo\n5: prec layers.9.* bf16\n")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func message(_ arguments: [String]) throws -> String {
+            do {
+                _ = try ConfigurationOptions.parse(["--preset", "micro"] + arguments).resolve()
+                return ""
+            } catch let error as UserError {
+                return error.description
+            }
+        }
+        #expect(try message(["--script", path]).hasPrefix("\(path):3: no module matches \"layers.9.*\""))
+        #expect(try message(["--at", "9999:undo"]).hasPrefix("--at 9999:undo: "))
+        #expect(try message(["--at", "9:bogus"]).contains("unknown command bogus"))
+        #expect(try message(["--script", "/nonexistent"]) == "--script /nonexistent: the file does not exist")
+        #expect(try message(["--set", "run.commands=[\"x\"]"]).hasPrefix("run.commands: "))
+    }
+
+    @Test func aRunWithoutAScreenIsNotPaused() throws {
+        let result = try Binary.run(["--batch", "--preset", "micro", "--at", "3:pause"])
+        #expect(result.status == 2)
+        #expect(result.errors.contains("nobody could resume it"))
+    }
+
+    @Test func aRunGoesOnFromASavedState() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func losses(_ arguments: [String]) throws -> [Int: Float] {
+            let result = try Binary.run(
+                ["--batch", "--json", "--preset", "micro", "--steps", "5", "--set", "optimizer.warmup=1"] + arguments)
+            #expect(result.status == 0, "\(result.errors)")
+            let events = try result.output.split(separator: "\n").map { try EventLine(json: String($0)).event }
+            return Dictionary(
+                uniqueKeysWithValues: events.compactMap { event -> (Int, Float)? in
+                    if case .stepped(let metrics) = event { (metrics.step, metrics.loss) } else { nil }
+                })
+        }
+        let whole = try losses(["--at", "3:save-state \(path)"])
+        #expect(whole.count == 5)
+        #expect(try losses(["--resume", path]) == whole.filter { $0.key > 3 })
+        let other = try Binary.run(["--batch", "--preset", "micro", "--resume", path])
+        #expect(other.status == 2)
+        #expect(other.errors.contains("they must be equal"))
+    }
+
+    @Test func commandsOfARunAreReported() throws {
+        let result = try Binary.run([
+            "--batch", "--json", "--preset", "micro", "--steps", "4", "--set", "optimizer.warmup=1", "--at",
+            "2:prec lm_head fp8", "--at", "3:stop",
+        ])
+        #expect(result.status == 0)
+        let events = try result.output.split(separator: "\n").map { try EventLine(json: String($0)).event }
+        let changes = events.compactMap { if case .precisionChanged(let change) = $0 { change } else { nil } }
+        #expect(changes.map(\.step) == [2])
+        #expect(changes.first?.modules.map(\.module) == [.head])
+        guard case .finished(let summary)? = events.last else {
+            Issue.record("no summary")
+            return
+        }
+        #expect(summary.outcome == .stopped)
+        #expect(summary.steps == 3)
+    }
+}
