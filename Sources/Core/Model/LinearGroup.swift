@@ -28,6 +28,8 @@ struct LinearGroup {
     let bias: UnsafeMutablePointer<Float>?
     let biasGradient: UnsafeMutablePointer<Float>?
     private var runs: [Run] = []
+    /// nil: no gradient is clipped.
+    private(set) var clipper: OutputGradientClipper?
 
     /// - Parameter tiedTo: the tensor that serves as the weight, if it is not the module's own.
     init(_ paths: [ModulePath], _ parameters: Parameters, plan: PrecisionPlan, tiedTo: String? = nil) {
@@ -63,6 +65,19 @@ struct LinearGroup {
                 runs.append(Run(start: part.start, outputs: part.outputs, formats: formats, tensor: part.tensor))
             }
         }
+        applyClipping(plan)
+    }
+
+    /// Statistics go on as long as the clipping stays the same.
+    private mutating func applyClipping(_ plan: PrecisionPlan) {
+        let clipping = plan.clipping.scope == nil ? nil : plan.clipping
+        if clipper?.clipping != clipping {
+            clipper = clipping.map { OutputGradientClipper($0, parts: parts.map { $0.start..<$0.start + $0.outputs }) }
+        }
+        for (index, part) in parts.enumerated() {
+            let formats = plan[part.path]
+            clipper?.isActive[index] = formats.dgrad.a.unscaled == nil || formats.wgrad.a.unscaled == nil
+        }
     }
 
     /// fprop without the bias: `y = x·Wᵀ`.
@@ -70,6 +85,12 @@ struct LinearGroup {
         _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, _ pass: QuantizationPassKey,
         _ compute: ComputeContext
     ) {
+        if let reference = pass.reference {
+            let w = MatrixView(weight, rows: outputs, columns: inputs)
+            return compute.gemm(
+                MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y, rowStride: outputs,
+                accumulate: false, formats: GEMMFormats(BlockFormat(reference)))
+        }
         for index in runs.indices {
             let run = runs[index]
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
@@ -84,6 +105,16 @@ struct LinearGroup {
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int,
         _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
+        if let reference = pass.reference {
+            let formats = GEMMFormats(BlockFormat(reference))
+            let e = MatrixView(dy, rows: rows, columns: outputs)
+            let w = MatrixView(weight, rows: outputs, columns: inputs)
+            compute.gemm(e, w, into: dx, rowStride: inputs, accumulate: false, formats: formats)
+            return compute.gemm(
+                e.transposed, MatrixView(x, rows: rows, columns: inputs), into: weightGradient, rowStride: inputs,
+                accumulate: true, formats: formats)
+        }
+        let dy = clipper?.clip(dy, rows: rows, records: !pass.isProbe, compute) ?? dy
         for index in runs.indices {
             let run = runs[index]
             let e = MatrixView(
@@ -105,6 +136,10 @@ struct QuantizationPassKey {
     let seed: UInt64
     /// Counts the forward and backward passes of a run.
     let pass: UInt64
+    /// A pass beside the run, which must leave no trace in running statistics.
+    var isProbe = false
+    /// All linears run in this format whatever the plan says: what quantization is held against.
+    var reference: UnscaledFormat?
 
     /// - Parameters:
     ///   - tensor: the weight's index among the parameters.

@@ -44,6 +44,8 @@ final class Transformer {
         let projectedGradient: UnsafeMutablePointer<Float>
         let qkvGradient: UnsafeMutablePointer<Float>
         let sums: ColumnSums
+        /// A partial sum of the attention's entropy for each sequence and key-value head.
+        let entropies: UnsafeMutablePointer<Double>
 
         init(
             _ model: ModelConfiguration, _ layout: ParameterLayout, vocabularySize: Int, tokens: Int,
@@ -68,6 +70,7 @@ final class Transformer {
             qkvGradient = arena.reserve(tokens * model.attentionWidth)
             sums = ColumnSums(
                 rows: tokens, width: max(2 * model.width, model.projectedWidth, model.attentionWidth), in: &arena)
+            entropies = arena.reserve(tokens / model.context * model.keyValueHeads, of: Double.self)
         }
     }
 
@@ -249,6 +252,15 @@ final class Transformer {
         if gradientScale != nil {
             head.backward(
                 places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, pass, compute)
+        }
+    }
+
+    /// The mean entropy of each layer's attention in the last forward pass, nats.
+    func attentionEntropies(sequences: Int, length: Int) -> [Double] {
+        places.saved.map { saved in
+            places.attention.entropy(
+                saved.qkv, logSums: saved.logSums, partials: places.entropies, sequences: sequences, length: length,
+                format: plan.attentionCore, compute)
         }
     }
 
