@@ -13,6 +13,9 @@ struct BatchLog {
     private var firstStep = 0
     private var secondsPerStep: Double?
     private var best: Float?
+    /// Since the line before: where gradients were clipped, and the largest share of one's values.
+    private var clipped: Set<ModulePath> = []
+    private var largestClip = 0.0
 
     init(logEvery: Int) {
         self.logEvery = logEvery
@@ -52,6 +55,14 @@ struct BatchLog {
                 "step \(effect.step): loss \(before) before change \(effect.id), "
                     + "\(LogFormat.fixed(effect.lossAfter, decimals: 4)) in the \(effect.steps) steps after it"
             ]
+        case .gradientsClipped(_, let modules):
+            for module in modules { clipped.insert(module.module) }
+            largestClip = max(largestClip, modules.map(\.fraction).max() ?? 0)
+            return []
+        case .quantized:
+            return []
+        case .probed(let report):
+            return [probeLine(report)]
         case .saved(let step, let path):
             return ["saved \(path) at step \(step)"]
         case .warning(let step, let message):
@@ -86,7 +97,33 @@ struct BatchLog {
             "\(LogFormat.right(rate, 9)) tok/s",
             "eta \(eta ?? "-")",
         ]
-        return [fields.joined(separator: "  ")]
+        defer {
+            clipped = []
+            largestClip = 0
+        }
+        let clips =
+            clipped.isEmpty
+            ? []
+            : ["E clipped in \(clipped.count) modules, at most \(LogFormat.fixed(100 * largestClip, decimals: 3)) %"]
+        return [(fields + clips).joined(separator: "  ")]
+    }
+
+    /// How far gradients are from those of BF16, and where farthest; whether attention is flatter.
+    private func probeLine(_ report: ProbeReport) -> String {
+        func percent(_ x: Double?) -> String { x.map { LogFormat.fixed(100 * $0, decimals: 2) + " %" } ?? "-" }
+        var fields = ["probe \(position(report.step))  gradient error \(percent(report.gradientError))"]
+        let worst = report.modules.max { ($0.gradientError ?? 0) < ($1.gradientError ?? 0) }
+        if let worst, let error = worst.gradientError, error > 0 {
+            let rho = worst.rho.map { " (rho \(LogFormat.fixed($0, decimals: 1)))" } ?? ""
+            fields.append("worst \(worst.path) \(percent(error))\(rho)")
+        }
+        let flatter = report.attention.max { $0.entropy - $0.referenceEntropy < $1.entropy - $1.referenceEntropy }
+        if let flatter {
+            fields.append(
+                "attention entropy of layer \(flatter.layer) \(LogFormat.fixed(flatter.entropy, decimals: 3)), in bf16 "
+                    + LogFormat.fixed(flatter.referenceEntropy, decimals: 3))
+        }
+        return fields.joined(separator: "  ")
     }
 
     /// One line as wide as the terminal, or nil before the first step.

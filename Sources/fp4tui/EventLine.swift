@@ -13,6 +13,8 @@ struct EventLine: Codable, Hashable {
         case moduleClippingChanged = "module_clipping_changed"
         case precisionChanged = "precision_changed"
         case precisionEffect = "precision_effect"
+        case gradientsClipped = "gradients_clipped"
+        case quantized, probed
     }
     private enum Key: CodingKey { case event }
     private struct StateChange: Codable {
@@ -33,6 +35,11 @@ struct EventLine: Codable, Hashable {
         var step: Int
         var path: String
     }
+    private struct Clipped: Codable {
+        var step: Int
+        var modules: [ClippedGradient]
+    }
+
     private struct Notice: Codable {
         var step: Int
         var message: String
@@ -63,6 +70,11 @@ struct EventLine: Codable, Hashable {
             event = .moduleClippingChanged(step: change.step, from: change.from, to: change.to)
         case .precisionChanged: event = .precisionChanged(try PrecisionChange(from: decoder))
         case .precisionEffect: event = .precisionEffect(try PrecisionEffect(from: decoder))
+        case .gradientsClipped:
+            let clipped = try Clipped(from: decoder)
+            event = .gradientsClipped(step: clipped.step, modules: clipped.modules)
+        case .quantized: event = .quantized(try HealthReport(from: decoder))
+        case .probed: event = .probed(try ProbeReport(from: decoder))
         case .saved:
             let saving = try Saving(from: decoder)
             event = .saved(step: saving.step, path: saving.path)
@@ -92,6 +104,9 @@ struct EventLine: Codable, Hashable {
                 (.moduleClippingChanged, ClippingChange(step: step, from: from, to: to))
             case .precisionChanged(let change): (.precisionChanged, change)
             case .precisionEffect(let effect): (.precisionEffect, effect)
+            case .gradientsClipped(let step, let modules): (.gradientsClipped, Clipped(step: step, modules: modules))
+            case .quantized(let report): (.quantized, report)
+            case .probed(let report): (.probed, report)
             case .saved(let step, let path): (.saved, Saving(step: step, path: path))
             case .warning(let step, let message): (.warning, Notice(step: step, message: message))
             case .diverged(let step, let message): (.diverged, Notice(step: step, message: message))

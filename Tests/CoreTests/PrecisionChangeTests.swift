@@ -5,9 +5,13 @@ import Testing
 
 @Suite struct PrecisionChangeTests {
     /// FP4 forward and FP8 backward in the feed-forward network, FP8 in attention.
-    static let recipe = Recipe(
-        "mixed", "for tests", source: "none", fp4: LinearFormats(.nvfp4), fp8: LinearFormats(.fp8),
-        fp4Module: GEMMPrecisions(fprop: .fp4, dgrad: .fp8, wgrad: .fp8), attention: .fp8, feedForward: .fp4)
+    static let recipe = {
+        var recipe = Recipe(
+            "mixed", "for tests", source: "none", fp4: LinearFormats(.nvfp4), fp8: LinearFormats(.fp8),
+            fp4Module: GEMMPrecisions(fprop: .fp4, dgrad: .fp8, wgrad: .fp8), attention: .fp8, feedForward: .fp4)
+        recipe.base = "zhou2025"
+        return recipe
+    }()
 
     static func configuration(_ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration {
         TrainingEngineTests.configuration {

@@ -251,6 +251,11 @@ import Testing
                   evaluation.every                 Steps between evaluations; 0: only at the
                                                    end.
                   evaluation.batches               Batches of the fixed validation sample.
+                  health.every                     Steps between reports on the quantization of
+                                                   every linear (with --json); 0: never.
+                  health.probe_every               Steps between probes, which hold gradients
+                                                   and attention against BF16 on a fixed batch;
+                                                   0: never.
                   sampling.every                   Steps between samples of text; 0: never.
                   sampling.tokens                  Tokens in a sample.
                   sampling.temperature             Divides the logits; 0: always the most
@@ -403,6 +408,11 @@ import Testing
                   --threads <n>           Threads that compute; 0: one per core.
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
+                  --at <step:command>     Give a command after so many steps, as in --at
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
+                  --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
+                                          is a comment.
 
                 OPTIONS:
                   --seconds <s>           Seconds for each line. (default: 0.5)
@@ -445,6 +455,11 @@ import Testing
                   --threads <n>           Threads that compute; 0: one per core.
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
+                  --at <step:command>     Give a command after so many steps, as in --at
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
+                  --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
+                                          is a comment.
 
                 OPTIONS:
                   --toml                  Print a recipe file.
@@ -498,6 +513,11 @@ import Testing
                   --threads <n>           Threads that compute; 0: one per core.
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
+                  --at <step:command>     Give a command after so many steps, as in --at
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
+                  --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
+                                          is a comment.
 
                 OPTIONS:
                   --recipes <names>       Recipes, separated by commas, each with its changes.
@@ -559,6 +579,11 @@ import Testing
                   --threads <n>           Threads that compute; 0: one per core.
                   --save <path>           Save the model here at the end (safetensors).
                   --name <name>           Name of the run.
+                  --at <step:command>     Give a command after so many steps, as in --at
+                                          '500:prec layers.* fp8'; also '92.5%:' and '1.5M
+                                          tokens:'. May be repeated.
+                  --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
+                                          is a comment.
 
                 OPTIONS:
                   --warm-up-steps <n>     Without a model: steps to train in BF16 first (200 by

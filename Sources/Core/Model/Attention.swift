@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// The attention core: causal softmax(Q·Kᵀ/√headWidth)·V for grouped-query heads.
 ///
 /// Works on blocks of queries that stay in the cache and keeps only the log of each softmax's sum, as FlashAttention
@@ -201,6 +209,58 @@ struct AttentionCore {
                 }
             }
         }
+    }
+
+    /// The mean entropy of the attention of all heads and tokens, nats: how far a token's attention is spread. A uniform
+    /// softmax over n tokens has ln n.
+    ///
+    /// - Parameters:
+    ///   - qkv, logSums: as `forward` had and left them.
+    ///   - partials: [sequences·keyValueHeads], for sums.
+    func entropy(
+        _ qkv: UnsafePointer<Float>, logSums: UnsafePointer<Float>, partials: UnsafeMutablePointer<Double>,
+        sequences: Int, length: Int, format: UnscaledFormat, _ compute: ComputeContext
+    ) -> Double {
+        let group = heads / keyValueHeads
+        compute.pool.run(sequences * keyValueHeads) { task, lane in
+            let (sequence, keyHead) = task.quotientAndRemainder(dividingBy: keyValueHeads)
+            let base = qkv + sequence * length * stride
+            let scores = scratch.scores + lane * Self.blockRows * context
+            let keys = compute.packRight(
+                headView(base + heads * headWidth + keyHead * headWidth, length).transposed, format: format,
+                into: scratch.keysTransposed[lane])
+            var sum = 0.0
+            for head in keyHead * group..<(keyHead + 1) * group {
+                let logSum = logSums + (sequence * heads + head) * length
+                for start in Swift.stride(from: 0, to: length, by: Self.blockRows) {
+                    let rows = min(Self.blockRows, length - start)
+                    let queries = compute.packLeft(
+                        headView(base + head * headWidth + start * stride, rows), format: format,
+                        into: scratch.left[lane])
+                    compute.multiplyPacked(
+                        queries, keys, rows: rows, columns: start + rows, depth: headWidth, into: scores,
+                        rowStride: context)
+                    for row in 0..<rows {
+                        sum += Self.entropy(
+                            scores + row * context, count: start + row + 1, scale: scale, logSum: logSum[start + row])
+                    }
+                }
+            }
+            partials[task] = sum
+        }
+        var total = 0.0
+        for task in 0..<sequences * keyValueHeads { total += partials[task] }
+        return total / Double(sequences * heads * length)
+    }
+
+    /// −Σ p·ln p of one softmax, whose logarithms are scale·s − logSum.
+    private static func entropy(_ s: UnsafePointer<Float>, count: Int, scale: Float, logSum: Float) -> Double {
+        var entropy = 0.0
+        for index in 0..<count {
+            let logarithm = Double(scale * s[index] - logSum)
+            entropy -= exp(logarithm) * logarithm
+        }
+        return entropy
     }
 
     private func headView(_ base: UnsafePointer<Float>, _ rows: Int) -> MatrixView {

@@ -34,6 +34,8 @@ struct LinearGroup {
     private(set) var runs: [Run] = []
     /// What quantization did, added up over passes: three GEMMs for each part. Parts that run as one share the first's.
     private let health: UnsafeMutablePointer<GEMMHealth>?
+    /// nil: no gradient is clipped.
+    private(set) var clipper: OutputGradientClipper?
 
     /// - Parameters:
     ///   - tiedTo: the tensor that serves as the weight, if it is not the module's own.
@@ -79,6 +81,19 @@ struct LinearGroup {
                         average: average(of: part, formats, among: averages)))
             }
         }
+        applyClipping(plan)
+    }
+
+    /// Statistics go on as long as the clipping stays the same.
+    private mutating func applyClipping(_ plan: PrecisionPlan) {
+        let clipping = plan.clipping.scope == nil ? nil : plan.clipping
+        if clipper?.clipping != clipping {
+            clipper = clipping.map { OutputGradientClipper($0, parts: parts.map { $0.start..<$0.start + $0.outputs }) }
+        }
+        for (index, part) in parts.enumerated() {
+            let formats = plan[part.path]
+            clipper?.isActive[index] = formats.dgrad.a.unscaled == nil || formats.wgrad.a.unscaled == nil
+        }
     }
 
     /// fprop without the bias: `y = x·Wᵀ`.
@@ -86,10 +101,16 @@ struct LinearGroup {
         _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, _ pass: QuantizationPassKey,
         _ compute: ComputeContext
     ) {
+        if let reference = pass.reference {
+            let w = MatrixView(weight, rows: outputs, columns: inputs)
+            return compute.gemm(
+                MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y, rowStride: outputs,
+                accumulate: false, formats: GEMMFormats(BlockFormat(reference)))
+        }
         for index in runs.indices {
             let run = runs[index]
             if run.usesTechniques {
-                forward(run, x, into: y, rows: rows, pass, compute)
+                forward(run, x, into: y, rows: rows, pass, compute, health: health(run, .fprop))
                 continue
             }
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
@@ -105,12 +126,24 @@ struct LinearGroup {
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int,
         _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
+        if let reference = pass.reference {
+            let formats = GEMMFormats(BlockFormat(reference))
+            let e = MatrixView(dy, rows: rows, columns: outputs)
+            let w = MatrixView(weight, rows: outputs, columns: inputs)
+            compute.gemm(e, w, into: dx, rowStride: inputs, accumulate: false, formats: formats)
+            return compute.gemm(
+                e.transposed, MatrixView(x, rows: rows, columns: inputs), into: weightGradient, rowStride: inputs,
+                accumulate: true, formats: formats)
+        }
+        let dy = clipper?.clip(dy, rows: rows, records: !pass.isProbe, compute) ?? dy
         for index in runs.indices {
             let run = runs[index]
             let e = MatrixView(
                 dy + run.start, rows: rows, columns: run.outputs, rowStride: outputs)
             if run.usesTechniques {
-                backward(run, e, x: x, into: dx, accumulate: index > 0, pass, compute)
+                backward(
+                    run, e, x: x, into: dx, accumulate: index > 0, pass, compute, dgradHealth: health(run, .dgrad),
+                    wgradHealth: health(run, .wgrad))
                 continue
             }
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
@@ -141,6 +174,10 @@ struct QuantizationPassKey {
     let seed: UInt64
     /// Counts the forward and backward passes of a run.
     let pass: UInt64
+    /// A pass beside the run, which must leave no trace in running statistics.
+    var isProbe = false
+    /// All linears run in this format whatever the plan says: what quantization is held against.
+    var reference: UnscaledFormat?
 
     /// - Parameters:
     ///   - tensor: the weight's index among the parameters.

@@ -48,6 +48,8 @@ final class Transformer {
         let projectedGradient: UnsafeMutablePointer<Float>
         let qkvGradient: UnsafeMutablePointer<Float>
         let sums: ColumnSums
+        /// A partial sum of the attention's entropy for each sequence and key-value head.
+        let entropies: UnsafeMutablePointer<Double>
 
         init(
             _ model: ModelConfiguration, _ layout: ParameterLayout, vocabularySize: Int, tokens: Int,
@@ -72,6 +74,7 @@ final class Transformer {
             qkvGradient = arena.reserve(tokens * model.attentionWidth)
             sums = ColumnSums(
                 rows: tokens, width: max(2 * model.width, model.projectedWidth, model.attentionWidth), in: &arena)
+            entropies = arena.reserve(tokens / model.context * model.keyValueHeads, of: Double.self)
         }
     }
 
@@ -125,6 +128,21 @@ final class Transformer {
         linear < linearCount - 1
             ? layers[linear / linearsPerLayer].health(ofLinear: linear % linearsPerLayer, gemm)
             : head.health(ofPart: 0, gemm)
+    }
+
+    /// Running statistics of gradient clipping, for each group of linears; empty where there is none.
+    var clippingStatistics: [[Float]] { linearGroups.map { $0.clipper?.statistics ?? [] } }
+
+    /// Takes over the statistics of a state saved under the same plan.
+    func restoreClippingStatistics(_ statistics: [[Float]]) {
+        for (group, values) in zip(linearGroups, statistics) { group.clipper?.restore(values) }
+    }
+
+    /// What clipping did to the linears' gradients since they were cleared.
+    var clippingTotals: [(path: ModulePath, totals: OutputGradientClipper.Totals)] {
+        linearGroups.flatMap { group in
+            zip(group.parts, group.clipper?.totals ?? []).map { (path: $0.path, totals: $1) }
+        }
     }
 
     /// Changes formats from the next call on.
@@ -309,10 +327,26 @@ final class Transformer {
         }
     }
 
+    /// The mean entropy of each layer's attention in the last forward pass, nats.
+    func attentionEntropies(sequences: Int, length: Int) -> [Double] {
+        places.saved.map { saved in
+            places.attention.entropy(
+                saved.qkv, logSums: saved.logSums, partials: places.entropies, sequences: sequences, length: length,
+                format: plan.attentionCore, compute)
+        }
+    }
+
     // MARK: Backward
 
     func clearGradients() {
         health.update(repeating: GEMMHealth(), count: 3 * linearCount)
+        for index in layers.indices {
+            layers[index].qkv.clipper?.clearTotals()
+            layers[index].output.clipper?.clearTotals()
+            layers[index].feedForward.up.clipper?.clearTotals()
+            layers[index].feedForward.down.clipper?.clearTotals()
+        }
+        head.clipper?.clearTotals()
         let block = 1 << 16
         let count = parameters.layout.count
         compute.pool.run((count + block - 1) / block) { part, _ in

@@ -69,6 +69,8 @@ public struct PrecisionPlan: Hashable, Codable, Sendable {
     public var linears: [ModulePath: LinearFormats]
     /// Queries, keys, values, probabilities and their gradients in QKᵀ and PV.
     public var attentionCore: UnscaledFormat
+    /// Of the gradients of the outputs of linears that quantize them.
+    public var clipping = GradientClipping()
 
     public init(general: LinearFormats, linears: [ModulePath: LinearFormats], attentionCore: UnscaledFormat) {
         self.general = general

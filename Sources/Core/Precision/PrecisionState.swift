@@ -42,7 +42,9 @@ public struct PrecisionState: Hashable, Codable, Sendable {
     }
 
     public func plan(for model: ModelConfiguration) -> PrecisionPlan {
-        recipe.plan(for: model, changes: changes)
+        var plan = recipe.plan(for: model, changes: changes)
+        plan.clipping = clipping
+        return plan
     }
 
     /// What each linear of a model runs in, in their order.

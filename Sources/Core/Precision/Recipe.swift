@@ -100,8 +100,10 @@ public struct Recipe: Hashable, Codable, Sendable {
             formats.techniques = formats.fprop.precision == .fp4 ? techniques : LinearTechniques()
             linears[path] = formats
         }
-        return PrecisionPlan(
+        var plan = PrecisionPlan(
             general: LinearFormats(BlockFormat(unscaled)), linears: linears, attentionCore: unscaled)
+        plan.clipping = clipping
+        return plan
     }
 
     private func formats(of precision: Precision) -> LinearFormats {

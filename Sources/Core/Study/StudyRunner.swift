@@ -27,8 +27,6 @@ public final class StudyRunner {
     private struct Lane {
         let entry: Int
         let trainer: Trainer
-        /// Steps after which the plan changes.
-        let planChanges: Set<Int>
     }
 
     public let study: Study
@@ -174,7 +172,7 @@ public final class StudyRunner {
             try RunConfiguration.requireMemory(memory)
             if folder.hasState(entry: index, seed: value) {
                 let path = folder.state(entry: index, seed: value)
-                let metadata = try trainer.restoreSnapshot(from: path)
+                let metadata = try trainer.restoreState(from: path)
                 guard let text = metadata["run"],
                     let run = try? JSONDecoder().decode(StudyRun.self, from: Data(text.utf8)),
                     run.recipe == entry.label, run.seed == value, run.step == trainer.step
@@ -183,21 +181,9 @@ public final class StudyRunner {
             } else {
                 trainer.initializeParameters()
             }
-            let steps = configuration.run.steps
-            let changes = entry.recipe.planChanges(steps: steps, tokensPerStep: trainer.tokensPerStep)
-            let lane = Lane(entry: index, trainer: trainer, planChanges: Set(changes))
-            applyPlan(lane)
-            lanes.append(lane)
+            lanes.append(Lane(entry: index, trainer: trainer))
         }
         return lanes
-    }
-
-    private func applyPlan(_ lane: Lane) {
-        let trainer = lane.trainer
-        trainer.transformer.apply(
-            study.entries[lane.entry].recipe.plan(
-                for: trainer.configuration.model, at: trainer.step, of: trainer.configuration.run.steps,
-                tokensPerStep: trainer.tokensPerStep))
     }
 
     /// Trains one slice, or what an interruption left of it.
@@ -208,7 +194,8 @@ public final class StudyRunner {
         var run = runs[lane.entry][seed]
         while run.turns.count <= turn { run.turns.append(StudyRun.Turn()) }
         while run.state == .running, trainer.step < end {
-            if lane.planChanges.contains(trainer.step) { applyPlan(lane) }
+            try trainer.beginPhases()
+            trainer.news.removeAll()
             let start = ContinuousClock.now
             guard let result = try trainer.trainStep() else { break }
             run.turns[turn].seconds += (ContinuousClock.now - start) / .seconds(1)
@@ -249,7 +236,7 @@ public final class StudyRunner {
         try folder.write(results)
         for lane in lanes {
             let run = String(decoding: try encoder.encode(runs[lane.entry][seed]), as: UTF8.self)
-            try lane.trainer.saveSnapshot(
+            try lane.trainer.saveState(
                 metadata: ["run": run], to: folder.state(entry: lane.entry, seed: study.seedValues[seed]))
         }
         lastSave = ContinuousClock.now

@@ -5,7 +5,7 @@ extension ConfigurationKey {
 
     /// Every key, in the order in which they are printed and applied: shorthands come before the keys they set.
     public static let all: [ConfigurationKey] =
-        run + data + model + training + recipe + optimizer + evaluation + sampling
+        run + data + model + training + recipe + optimizer + evaluation + health + sampling
 
     private static let run: [ConfigurationKey] = [
         .string("run.name", \.run.name, "Name of the run, for people."),
@@ -101,6 +101,15 @@ extension ConfigurationKey {
     private static let evaluation: [ConfigurationKey] = [
         .integer("evaluation.every", \.evaluation.every, 0...many, "Steps between evaluations; 0: only at the end."),
         .integer("evaluation.batches", \.evaluation.batches, 1...1_000_000, "Batches of the fixed validation sample."),
+    ]
+
+    private static let health: [ConfigurationKey] = [
+        .integer(
+            "health.every", \.health.every, 0...many,
+            "Steps between reports on the quantization of every linear (with --json); 0: never."),
+        .integer(
+            "health.probe_every", \.health.probeEvery, 0...many,
+            "Steps between probes, which hold gradients and attention against BF16 on a fixed batch; 0: never."),
     ]
 
     private static let sampling: [ConfigurationKey] = [

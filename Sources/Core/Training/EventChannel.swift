@@ -28,7 +28,11 @@ public final class EventChannel: Sendable {
             let before = pending.events.count
             var toDrop = before / 2
             pending.events.removeAll { event in
-                guard toDrop > 0, case .stepped = event else { return false }
+                guard toDrop > 0 else { return false }
+                switch event {
+                case .stepped, .gradientsClipped: break
+                default: return false
+                }
                 toDrop -= 1
                 return true
             }

@@ -69,6 +69,13 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var batches = 20
     }
 
+    public struct Health: Codable, Sendable, Hashable {
+        /// Steps between two reports on the quantization of every linear; 0: never.
+        public var every = 50
+        /// Steps between two probes of the gradients; 0: never.
+        public var probeEvery = 250
+    }
+
     public struct Sampling: Codable, Sendable, Hashable {
         /// Steps between two samples of text; 0: never.
         public var every = 250
@@ -86,6 +93,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
     public var recipe = Recipe.zhou2025
     public var optimizer = Optimizer()
     public var evaluation = Evaluation()
+    public var health = Health()
     public var sampling = Sampling()
 
     public init() {}

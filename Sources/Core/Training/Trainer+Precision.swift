@@ -112,7 +112,9 @@ extension Trainer {
 
     private func tellClipping(from old: GradientClipping) {
         let new = control.state.clipping
-        if new != old { news.append(.moduleClippingChanged(step: step, from: old, to: new)) }
+        guard new != old else { return }
+        transformer.apply(control.state.plan(for: configuration.model))
+        news.append(.moduleClippingChanged(step: step, from: old, to: new))
     }
 }
 

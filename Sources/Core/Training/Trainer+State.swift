@@ -12,6 +12,7 @@ extension Trainer {
         var peak: Double
         var gradientClip: Double
         var control: PrecisionControl
+        var clippingStatistics: [[Float]]
     }
 
     /// The named buffers of a state: parameters and both moments of the optimizer. Whatever else keeps values from step to
@@ -29,25 +30,34 @@ extension Trainer {
 
     /// Writes the state between two steps, whole or not at all.
     ///
+    /// - Parameter metadata: of the caller's, given back by `restoreState`.
     /// - Throws: `UserError` naming the file.
-    func saveState(to path: String) throws {
+    func saveState(metadata: [String: String] = [:], to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let state = State(
             configuration: configuration, vocabularySize: corpus.vocabularySize, step: step, peak: schedule.peak,
-            gradientClip: gradientClip, control: control)
-        let metadata = [
-            "format": Self.stateFormat, "state": String(decoding: try encoder.encode(state), as: UTF8.self),
-        ]
-        let tensors = stateBuffers.map { SafeTensors.Output(name: $0.name, shape: $0.shape, values: $0.values) }
+            gradientClip: gradientClip, control: control,
+            clippingStatistics: transformer.clippingStatistics)
+        var metadata = metadata
+        metadata["format"] = Self.stateFormat
+        metadata["state"] = String(decoding: try encoder.encode(state), as: UTF8.self)
+        var tensors = stateBuffers.map { SafeTensors.Output(name: $0.name, shape: $0.shape, values: $0.values) }
+        for average in transformer.weightAverages where average.hasBegun {
+            tensors.append(
+                SafeTensors.Output(
+                    name: Self.averageName(average.path), shape: [average.count], values: average.values))
+        }
         try SafeTensors.write(tensors, metadata: metadata, to: path)
     }
 
     /// Takes a saved state over, instead of `initializeParameters`.
     ///
+    /// - Returns: the file's metadata, the caller's among them.
     /// - Throws: `UserError` if the file is damaged or belongs to another run: another model, vocabulary, data, seed,
     ///   batch, optimizer or number of steps.
-    func restoreState(from path: String) throws {
+    @discardableResult
+    func restoreState(from path: String) throws -> [String: String] {
         let file = try SafeTensors.File(path)
         guard file.metadata["format"] == Self.stateFormat else {
             throw UserError("\(path) is no saved state: its metadata have no \"format\" \"\(Self.stateFormat)\"")
@@ -80,5 +90,17 @@ extension Trainer {
             control.commandsDone = commands.prefix { $0.step < state.step }.count
         }
         transformer.apply(control.state.plan(for: now.model))
+        transformer.restoreClippingStatistics(state.clippingStatistics)
+        for average in transformer.weightAverages {
+            let name = Self.averageName(average.path)
+            guard file.names.contains(name) else { continue }
+            let values = UnsafeMutablePointer<Float>.allocate(capacity: average.count)
+            defer { values.deallocate() }
+            try file.copy(name, shape: [average.count], to: values)
+            average.begin(with: values)
+        }
+        return file.metadata
     }
+
+    private static func averageName(_ path: ModulePath) -> String { "weight_averages.\(path)" }
 }

@@ -26,6 +26,10 @@ final class Trainer {
     var news: [TrainingEvent] = []
     var schedule: LearningRateSchedule
     var gradientClip: Double
+    /// Follows the quantized weights through the next step, for a probe after it.
+    var tracksWeights = false
+    var weightChanges: [ModulePath: (flipRate: Double, oscillation: Double?)] = [:]
+    var gradientProbe: GradientProbe?
 
     let optimizer: AdamW
     let sampler: BatchSampler
@@ -116,7 +120,10 @@ final class Trainer {
             return result
         }
         step += 1
+        let tracker = tracksWeights ? WeightTracker(transformer) : nil
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
+        if let tracker { weightChanges = tracker.changes() }
+        tracksWeights = false
         transformer.updateWeightAverages()
         observe(result)
         return result

@@ -102,6 +102,8 @@ public actor TrainingEngine {
                 let before = trainer.step
                 guard try trainStep() else { return .diverged }
                 if trainer.step == before { continue }
+                if isDue(configuration.health.every) { emit(.quantized(trainer.healthReport())) }
+                if isDue(configuration.health.probeEvery) { try probe() }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
             }
@@ -122,6 +124,8 @@ public actor TrainingEngine {
 
     /// Returns false if the run diverged.
     private func trainStep() throws -> Bool {
+        let probeEvery = trainer.configuration.health.probeEvery
+        trainer.tracksWeights = probeEvery > 0 && (trainer.step + 1) % probeEvery == 0
         let (result, seconds) = try timed { try trainer.trainStep(isCancelled: { mailbox.hasStop }) }
         guard let result else { return true }
         trainingSeconds += seconds
@@ -139,12 +143,16 @@ public actor TrainingEngine {
                     learningRate: result.learningRate, tokens: step * trainer.tokensPerStep,
                     stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds)))
         emitNews()
+        let clipped = trainer.clippedGradients()
+        if !clipped.isEmpty { emit(.gradientsClipped(step: step, modules: clipped)) }
         guard result.isFinite else {
             let what = result.loss.isFinite ? "the gradient norm" : "the loss"
+            let place = trainer.firstNonFinite.map { ", first seen in the operands of \($0)" } ?? ""
             emit(
                 .diverged(
                     step: step,
-                    message: "\(what) is not finite at step \(step); the model is as it was after step \(trainer.step)"
+                    message:
+                        "\(what) is not finite at step \(step)\(place); the model is as it was after step \(trainer.step)"
                 ))
             return false
         }
@@ -161,6 +169,15 @@ public actor TrainingEngine {
         let evaluation = Evaluation(step: trainer.step, validationLoss: loss)
         evaluations.append(evaluation)
         emit(.evaluated(evaluation))
+    }
+
+    private func probe() throws {
+        let (report, _) = try timed { try trainer.probe() }
+        emit(.probed(report))
+        trainer.applyRho(
+            Dictionary(
+                uniqueKeysWithValues: report.modules.compactMap { module in module.rho.map { (module.path, $0) } }))
+        emitNews()
     }
 
     private func sample() {

@@ -13,6 +13,11 @@ public enum TrainingEvent: Codable, Sendable, Hashable {
     case precisionChanged(PrecisionChange)
     /// What a change of precision did to the loss, 50 steps later or at the end of the run.
     case precisionEffect(PrecisionEffect)
+    /// Gradients were clipped in front of the quantizer in this step. A slow reader may miss it.
+    case gradientsClipped(step: Int, modules: [ClippedGradient])
+    /// What quantization did in the last step.
+    case quantized(HealthReport)
+    case probed(ProbeReport)
     case saved(step: Int, path: String)
     /// A command or a file operation failed; the run goes on.
     case warning(step: Int, message: String)

@@ -127,6 +127,11 @@ extension DashboardState {
                 .change,
                 "loss \(before) before change \(effect.id), \(NumberText.significant(effect.lossAfter)) in the "
                     + "\(effect.steps) steps after it", step: effect.step)
+        case .gradientsClipped, .quantized:
+            break
+        case .probed(let report):
+            let error = report.gradientError.map { NumberText.significant(100 * $0) } ?? "-"
+            note(.change, "gradients are \(error) % off those of BF16", step: report.step)
         case .saved(let step, let path):
             note(.saved, path, step: step)
             say("saved \(path)")

@@ -1,0 +1,47 @@
+/// What quantization does to the gradients and the attention of a fixed probe batch: the same batch, with the same
+/// parameters, in the current plan and with all linears in BF16.
+public struct ProbeReport: Codable, Sendable, Hashable {
+    /// One linear.
+    public struct Module: Codable, Sendable, Hashable {
+        public var path: ModulePath
+        /// ‖dW_q − dW‖ / ‖dW‖; nil if there is no gradient.
+        public var gradientError: Double?
+        /// ρ = ‖dW‖ / (σ_q·√d), where σ_q·√d = ‖dW_q − dW‖: below √3 quantization noise stops learning (arXiv 2505.19115).
+        /// nil if there is no noise.
+        public var rho: Double?
+        /// The share of the quantized weights whose code changed in the last step, from 0 to 1; nil for weights without
+        /// codes, or without a step before.
+        public var flipRate: Double?
+        /// Σ|ΔW_q| / Σ|ΔW| of the last step: how much further the quantized weights moved than the master weights (arXiv
+        /// 2502.20853 calls a weight oscillating from 16 on).
+        public var oscillation: Double?
+
+        public init(
+            path: ModulePath, gradientError: Double?, rho: Double?, flipRate: Double? = nil, oscillation: Double? = nil
+        ) {
+            self.path = path
+            self.gradientError = gradientError
+            self.rho = rho
+            self.flipRate = flipRate
+            self.oscillation = oscillation
+        }
+    }
+
+    /// One layer's attention.
+    public struct Attention: Codable, Sendable, Hashable {
+        public var layer: Int
+        /// Mean entropy of the softmax over all heads and tokens, nats, in the current plan and in BF16: FP4 in q and k may
+        /// flatten the scores.
+        public var entropy: Double
+        public var referenceEntropy: Double
+    }
+
+    public var step: Int
+    /// Cross-entropy of the probe batch, nats per token, in the current plan and in BF16.
+    public var loss: Float
+    public var referenceLoss: Float
+    /// ‖g_q − g‖ / ‖g‖ over all parameters; nil if there is no gradient.
+    public var gradientError: Double?
+    public var modules: [Module]
+    public var attention: [Attention]
+}

@@ -1,0 +1,52 @@
+extension Trainer {
+    /// What quantization did in the step that is just over.
+    func healthReport() -> HealthReport {
+        let gemms = configuration.model.linears.enumerated().flatMap { index, path in
+            GEMMKind.allCases.compactMap { gemm -> HealthReport.GEMM? in
+                let health = transformer.health(ofLinear: index, gemm)
+                guard health.a.count + health.b.count > 0 else { return nil }
+                return HealthReport.GEMM(
+                    module: path, gemm: gemm, a: health.a.count > 0 ? health.a : nil,
+                    b: health.b.count > 0 ? health.b : nil)
+            }
+        }
+        return HealthReport(step: step, gemms: gemms)
+    }
+
+    /// The linears whose gradient was clipped in the step that is just over.
+    func clippedGradients() -> [ClippedGradient] {
+        transformer.clippingTotals.compactMap { path, totals in
+            guard totals.clipped > 0 else { return nil }
+            return ClippedGradient(
+                module: path, fraction: Double(totals.clipped) / Double(totals.values),
+                normBefore: totals.squares.squareRoot(), normClipped: totals.clippedSquares.squareRoot(),
+                normAfter: totals.rescaledSquares.squareRoot())
+        }
+    }
+
+    /// The linear in which a quantized operand first had a value that is not finite in the step that is just over.
+    var firstNonFinite: ModulePath? {
+        moduleHealth().compactMap { health in health.nonFiniteAt.map { (health.module, $0) } }
+            .min { $0.1 < $1.1 }?.0
+    }
+
+    /// Holds gradients and attention against BF16 on the first batch of the validation sample. Changes nothing that the
+    /// run depends on.
+    ///
+    /// - Throws: `UserError` if memory is short, or the data turn out to be bad.
+    func probe() throws -> ProbeReport {
+        let probe = try gradientProbe ?? GradientProbe(transformer)
+        gradientProbe = probe
+        try sampler.fillValidation(batch: 0, tokens: batch.places.tokens, targets: batch.places.targets)
+        var report = probe.run(
+            batch.places.tokens, targets: batch.places.targets, sequences: configuration.training.batch,
+            length: configuration.model.context, seed: configuration.run.seed, step: step)
+        for index in report.modules.indices {
+            guard let change = weightChanges[report.modules[index].path] else { continue }
+            report.modules[index].flipRate = change.flipRate
+            report.modules[index].oscillation = change.oscillation
+        }
+        weightChanges = [:]
+        return report
+    }
+}
