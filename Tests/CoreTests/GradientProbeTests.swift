@@ -41,7 +41,8 @@ import Testing
         plan.linears[.layer(0, "attn.v")] = LinearFormats(.fp8)
         let transformer = try Self.transformer(model, plan)
         let probe = try GradientProbe(transformer)
-        let report = probe.run(Self.tokens, targets: Self.targets, sequences: 3, length: 32, seed: 1, step: 9)
+        let report = probe.run(
+            Self.tokens, targets: Self.targets, sequences: 3, length: 32, gradientScale: 1.0 / 96, seed: 1, step: 9)
         #expect(report.step == 9)
         let pass = QuantizationPassKey(seed: 1, pass: 9 | 1 << 62)
         let quantized = Self.gradients(transformer, pass)
@@ -64,7 +65,7 @@ import Testing
     @Test func bf16AgainstItselfIsNothing() throws {
         let transformer = try Self.transformer(Self.model(), PrecisionPlan(uniform: .bf16))
         let report = try GradientProbe(transformer).run(
-            Self.tokens, targets: Self.targets, sequences: 3, length: 32, seed: 1, step: 0)
+            Self.tokens, targets: Self.targets, sequences: 3, length: 32, gradientScale: 1.0 / 96, seed: 1, step: 0)
         #expect(report.gradientError == 0)
         #expect(report.modules.allSatisfy { $0.gradientError == 0 && $0.rho == nil })
         #expect(report.loss == report.referenceLoss)
@@ -75,7 +76,7 @@ import Testing
     @Test func entropyOfUniformAttention() throws {
         let transformer = try Self.transformer(Self.model(), PrecisionPlan(uniform: .bf16))
         let report = try GradientProbe(transformer).run(
-            Self.tokens, targets: Self.targets, sequences: 3, length: 32, seed: 1, step: 0)
+            Self.tokens, targets: Self.targets, sequences: 3, length: 32, gradientScale: 1.0 / 96, seed: 1, step: 0)
         let uniform = (1...32).reduce(0.0) { $0 + log(Double($1)) } / 32
         #expect(report.attention.map(\.layer) == [0, 1])
         for attention in report.attention {
@@ -87,7 +88,7 @@ import Testing
             for index in 0..<tensor.count { transformer.parameters.values[tensor.offset + index] *= 30 }
         }
         let sharp = try GradientProbe(transformer).run(
-            Self.tokens, targets: Self.targets, sequences: 3, length: 32, seed: 1, step: 0)
+            Self.tokens, targets: Self.targets, sequences: 3, length: 32, gradientScale: 1.0 / 96, seed: 1, step: 0)
         #expect(sharp.attention[0].entropy < 0.5 * uniform)
         #expect(sharp.attention[1].entropy > 0.8 * uniform)
     }
@@ -102,7 +103,9 @@ import Testing
             for step in 0..<2 {
                 _ = Self.gradients(transformer, QuantizationPassKey(seed: 1, pass: UInt64(step)))
                 if probing {
-                    _ = probe.run(Self.tokens, targets: Self.targets, sequences: 3, length: 32, seed: 1, step: step)
+                    _ = probe.run(
+                        Self.tokens, targets: Self.targets, sequences: 3, length: 32, gradientScale: 1.0 / 96, seed: 1,
+                        step: step)
                 }
             }
             return Self.gradients(transformer, QuantizationPassKey(seed: 1, pass: 2))

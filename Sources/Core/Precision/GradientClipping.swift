@@ -30,11 +30,11 @@ public struct GradientClipping: Hashable, Codable, Sendable {
     /// Off without a scope.
     public var scope: Scope?
     public var threshold = Threshold.rms
-    public var limit = 8.0
+    public var limit = 30.0
     /// Of `Threshold.quantile`.
     public var quantile = 0.999
     /// Decay per pass of the running statistic.
-    public var decay = 0.99
+    public var decay = 0.9
     public var rescaling = Rescaling.norm
 
     public init() {}

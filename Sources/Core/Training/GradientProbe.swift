@@ -15,12 +15,12 @@ final class GradientProbe {
 
     /// - Parameters:
     ///   - tokens, targets: [sequences, length].
+    ///   - gradientScale: of a training step, so that thresholds of gradient clipping fit.
     ///   - seed, step: key what is random in the plan's formats.
     func run(
-        _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int, seed: UInt64,
-        step: Int
+        _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int,
+        gradientScale: Float, seed: UInt64, step: Int
     ) -> ProbeReport {
-        let scale = 1 / Float(sequences * length)
         func gradients(_ reference: UnscaledFormat?) -> (loss: Float, entropies: [Double]) {
             // Neither a training pass nor one of an evaluation.
             var pass = QuantizationPassKey(seed: seed, pass: UInt64(step) | 1 << 62)
@@ -29,8 +29,11 @@ final class GradientProbe {
             transformer.pass = pass
             transformer.clearGradients()
             let loss = transformer.accumulateGradients(
-                tokens, targets: targets, sequences: sequences, length: length, gradientScale: scale)
-            return (Float(loss) * scale, transformer.attentionEntropies(sequences: sequences, length: length))
+                tokens, targets: targets, sequences: sequences, length: length, gradientScale: gradientScale)
+            return (
+                Float(loss / Double(sequences * length)),
+                transformer.attentionEntropies(sequences: sequences, length: length)
+            )
         }
         let current = gradients(nil)
         let layout = transformer.parameters.layout

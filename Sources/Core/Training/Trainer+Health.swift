@@ -40,7 +40,8 @@ extension Trainer {
         try sampler.fillValidation(batch: 0, tokens: batch.places.tokens, targets: batch.places.targets)
         var report = probe.run(
             batch.places.tokens, targets: batch.places.targets, sequences: configuration.training.batch,
-            length: configuration.model.context, seed: configuration.run.seed, step: step)
+            length: configuration.model.context, gradientScale: 1 / Float(tokensPerStep), seed: configuration.run.seed,
+            step: step)
         for index in report.modules.indices {
             guard let change = weightChanges[report.modules[index].path] else { continue }
             report.modules[index].flipRate = change.flipRate
