@@ -92,7 +92,7 @@ import Testing
             "gradient_estimator      k = 5.0, at most 3.0",
             "outlier_quantile        0.99", "weight_average          0.5", "rho trigger         below 1.500",
             "spike trigger       6.0 sigma over 100 steps", "non-finite trigger  raises modules, repeats the step",
-            "scope      E of each block", "threshold  8.0 times the running 0.999 quantile, decay 0.99",
+            "scope      E of each block", "threshold  30.0 times the running 0.999 quantile, decay 0.9",
             "phase               step 5: mlp.* fp8",
             "reuse_forward_operands  dgrad and wgrad quantize fprop's quantized W and X",
         ] { #expect(run.output.contains("  \(line)\n"), "\(line)\n\(run.output)") }
