@@ -118,6 +118,28 @@ import Testing
         #expect(areClipped)
     }
 
+    @Test(arguments: ["zhou2025", "tetrajet", "quartet2"])
+    func aRunIsTheSameWithProbes(recipe: String) throws {
+        func parameters(probing: Bool) throws -> [UInt32] {
+            var configuration = TrainingEngineTests.configuration()
+            configuration.recipe = try Recipe.named(recipe)
+            let trainer = try Trainer(
+                configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
+            trainer.initializeParameters()
+            for _ in 0..<4 {
+                trainer.tracksWeights = probing
+                _ = try trainer.trainStep()
+                guard probing else { continue }
+                let report = try trainer.probe()
+                #expect((report.gradientError ?? 0) > 0)
+                #expect(report.modules.contains { ($0.flipRate ?? 0) > 0 && ($0.oscillation ?? 0) > 0 })
+            }
+            return (0..<trainer.parameters.layout.count).map { trainer.parameters.values[$0].bitPattern }
+        }
+        let areSame = try parameters(probing: true) == parameters(probing: false)
+        #expect(areSame)
+    }
+
     @Test func weightsThatMove() throws {
         var plan = PrecisionPlan(uniform: .bf16)
         plan.linears[.layer(0, "mlp.up")] = LinearFormats(try BlockFormat(parsing: "mxfp4"))
