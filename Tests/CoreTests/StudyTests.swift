@@ -160,26 +160,27 @@ import Testing
         for place in 0..<3 { #expect(Set((0..<3).map { study.order(turn: $0)[place] }) == [0, 1, 2]) }
     }
 
-    @Test func theTargetPrecisionTakesEffectAtItsStep() {
+    @Test func theTargetPrecisionTakesEffectAtItsStep() throws {
         let model = TrainingEngineTests.configuration().model
         var recipe = Recipe.zhou2025
         recipe.schedule.targetFraction = 0.25
-        #expect(recipe.planChanges(steps: 20, tokensPerStep: 80) == [0, 15])
-        func precisions(_ step: Int, _ module: String) -> GEMMPrecisions {
-            recipe.plan(for: model, at: step, of: 20, tokensPerStep: 80)[.layer(0, module)].precisions
+        func precisions(_ step: Int, _ module: String) throws -> GEMMPrecisions {
+            var control = PrecisionControl(recipe, model, steps: 20, tokensPerStep: 80)
+            _ = try control.beginPhases(at: step)
+            return control.state.plan(for: model)[.layer(0, module)].precisions
         }
-        #expect(precisions(14, "mlp.up") == recipe.fp4Module)
-        #expect(precisions(15, "mlp.up") == GEMMPrecisions(.bf16))
+        #expect(try precisions(14, "mlp.up") == recipe.fp4Module)
+        #expect(try precisions(15, "mlp.up") == GEMMPrecisions(.bf16))
         recipe.schedule.targetScope = .forward
-        #expect(precisions(15, "mlp.up").fprop == .bf16)
-        #expect(precisions(15, "mlp.up").wgrad == recipe.fp4Module.wgrad)
+        #expect(try precisions(15, "mlp.up").fprop == .bf16)
+        #expect(try precisions(15, "mlp.up").wgrad == recipe.fp4Module.wgrad)
         // Nothing is lowered to the target.
         recipe.schedule.targetScope = .both
         recipe.schedule.targetPrecision = .fp8
         recipe.attention = .bf16
-        #expect(precisions(15, "attn.q") == GEMMPrecisions(.bf16))
-        #expect(precisions(15, "mlp.up") == GEMMPrecisions(.fp8))
+        #expect(try precisions(15, "attn.q") == GEMMPrecisions(.bf16))
+        #expect(try precisions(15, "mlp.up") == GEMMPrecisions(.fp8))
         recipe.schedule.targetFraction = 0
-        #expect(recipe.planChanges(steps: 20, tokensPerStep: 80) == [0])
+        #expect(try precisions(20, "mlp.up") == recipe.fp4Module)
     }
 }

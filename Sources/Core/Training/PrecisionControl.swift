@@ -82,12 +82,28 @@ struct PrecisionControl: Codable {
         while state.phasesBegun < phases.count, phases[state.phasesBegun].step <= step {
             let phase = phases[state.phasesBegun]
             state.phasesBegun += 1
-            let changed = try state.set(phase.assignments, in: model)
+            let assignments = phase.isTarget ? targetAssignments() : phase.assignments
+            let changed = try state.set(assignments, in: model)
             if !changed.isEmpty {
-                changes.append(record(.phase(phase.name), Self.text(phase.assignments), changed, at: step))
+                let text = phase.isTarget ? phase.assignments : assignments
+                changes.append(record(.phase(phase.name), Self.text(text), changed, at: step))
             }
         }
         return changes
+    }
+
+    /// Raises what is narrower than the target precision, and leaves all else alone.
+    private func targetAssignments() -> [PrecisionAssignment] {
+        let plan = state.plan(for: model)
+        let schedule = state.recipe.schedule
+        return model.linears.compactMap { path in
+            let formats = plan[path]
+            let gemms = GEMMKind.allCases.filter {
+                schedule.targetScope.includes($0) && formats[$0].widest < schedule.targetPrecision
+            }
+            guard path.layer != nil, !gemms.isEmpty else { return nil }
+            return PrecisionAssignment(ModulePattern(path), gemms: gemms, .precision(schedule.targetPrecision))
+        }
     }
 
     // MARK: Triggers
@@ -291,18 +307,20 @@ extension PrecisionSchedule {
     var phaseCount: Int { phases.count + (targetFraction > 0 ? 1 : 0) }
 
     /// All phases, in the order in which they begin, the target precision among them.
-    func timeline(steps: Int, tokensPerStep: Int) -> [(step: Int, name: String, assignments: [PrecisionAssignment])] {
+    func timeline(steps: Int, tokensPerStep: Int)
+        -> [(step: Int, name: String, assignments: [PrecisionAssignment], isTarget: Bool)]
+    {
         var result = phases.enumerated().map { index, phase in
             (
                 step: phase.start.step(steps: steps, tokensPerStep: tokensPerStep), name: "phase \(index + 1)",
-                assignments: phase.assignments
+                assignments: phase.assignments, isTarget: false
             )
         }
         if targetFraction > 0 {
             result.append(
                 (
                     step: Int((Double(steps) * (1 - targetFraction)).rounded()), name: "target precision",
-                    assignments: [targetAssignment]
+                    assignments: [targetAssignment], isTarget: true
                 ))
         }
         // Of those that begin together, the order above stays.
