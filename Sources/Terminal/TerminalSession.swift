@@ -127,7 +127,7 @@ private final class Session {
         cn_release_crashes()
         standardError.end()
         var end = end ?? SessionEnd()
-        end.lastWarning = state.log.last { $0.kind == .warning }?.text
+        end.lastWarning = state.events.entries.last { $0.kind == .warning }?.text
         return end
     }
 
@@ -193,6 +193,7 @@ private final class Session {
             case .send(let command): send(command)
             case .theme(let name): setTheme(name)
             case .redraw: screen.redraw()
+            case .copy: break
             case .suspend:
                 draw()
                 screen.suspend(wholeGroup: true)

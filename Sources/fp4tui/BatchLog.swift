@@ -63,6 +63,10 @@ struct BatchLog {
             return []
         case .probed(let report):
             return [probeLine(report)]
+        case .inspected, .forkStepped:
+            return []
+        case .forkChanged(let change):
+            return ["step \(change.step): fork \(change.kind.rawValue): \(change.text)"]
         case .saved(let step, let path):
             return ["saved \(path) at step \(step)"]
         case .warning(let step, let message):

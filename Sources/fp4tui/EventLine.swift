@@ -14,7 +14,9 @@ struct EventLine: Codable, Hashable {
         case precisionChanged = "precision_changed"
         case precisionEffect = "precision_effect"
         case gradientsClipped = "gradients_clipped"
-        case quantized, probed
+        case quantized, probed, inspected
+        case forkChanged = "fork_changed"
+        case forkStepped = "fork_stepped"
     }
     private enum Key: CodingKey { case event }
     private struct StateChange: Codable {
@@ -38,6 +40,11 @@ struct EventLine: Codable, Hashable {
     private struct Clipped: Codable {
         var step: Int
         var modules: [ClippedGradient]
+    }
+
+    private struct ForkStep: Codable {
+        var step: Int
+        var loss: Float
     }
 
     private struct Notice: Codable {
@@ -75,6 +82,11 @@ struct EventLine: Codable, Hashable {
             event = .gradientsClipped(step: clipped.step, modules: clipped.modules)
         case .quantized: event = .quantized(try HealthReport(from: decoder))
         case .probed: event = .probed(try ProbeReport(from: decoder))
+        case .inspected: event = .inspected(try ModuleInspection(from: decoder))
+        case .forkChanged: event = .forkChanged(try ForkChange(from: decoder))
+        case .forkStepped:
+            let fork = try ForkStep(from: decoder)
+            event = .forkStepped(step: fork.step, loss: fork.loss)
         case .saved:
             let saving = try Saving(from: decoder)
             event = .saved(step: saving.step, path: saving.path)
@@ -107,6 +119,9 @@ struct EventLine: Codable, Hashable {
             case .gradientsClipped(let step, let modules): (.gradientsClipped, Clipped(step: step, modules: modules))
             case .quantized(let report): (.quantized, report)
             case .probed(let report): (.probed, report)
+            case .inspected(let inspection): (.inspected, inspection)
+            case .forkChanged(let change): (.forkChanged, change)
+            case .forkStepped(let step, let loss): (.forkStepped, ForkStep(step: step, loss: loss))
             case .saved(let step, let path): (.saved, Saving(step: step, path: path))
             case .warning(let step, let message): (.warning, Notice(step: step, message: message))
             case .diverged(let step, let message): (.diverged, Notice(step: step, message: message))

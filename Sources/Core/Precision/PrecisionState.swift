@@ -5,12 +5,17 @@ public struct ModulePrecisionChange: Hashable, Codable, Sendable {
     public var to: GEMMPrecisions
     /// The GEMMs whose formats differ, also where their precision is the same; empty if the techniques alone differ.
     public var gemms: [GEMMKind]
+    /// What the module runs in now.
+    public var formats: LinearFormats
 
-    public init(module: ModulePath, from: GEMMPrecisions, to: GEMMPrecisions, gemms: [GEMMKind]) {
+    public init(
+        module: ModulePath, from: GEMMPrecisions, to: GEMMPrecisions, gemms: [GEMMKind], formats: LinearFormats
+    ) {
         self.module = module
         self.from = from
         self.to = to
         self.gemms = gemms
+        self.formats = formats
     }
 }
 
@@ -123,7 +128,7 @@ public struct PrecisionState: Hashable, Codable, Sendable {
             guard from != to else { return nil }
             return ModulePrecisionChange(
                 module: path, from: from.precisions, to: to.precisions,
-                gemms: GEMMKind.allCases.filter { from[$0] != to[$0] })
+                gemms: GEMMKind.allCases.filter { from[$0] != to[$0] }, formats: to)
         }
     }
 }

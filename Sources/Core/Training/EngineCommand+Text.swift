@@ -5,6 +5,8 @@ extension EngineCommand {
         ("prec", "MODULES [GEMMS] PRECISION", "set the precision of modules, as in prec layers.*.mlp.* backward fp8"),
         ("recipe", "NAME", "take another recipe and drop all changes of precision"),
         ("undo", "", "take the last change of precision back"),
+        ("fork", "COMMAND", "train a second run from here beside this one, as in fork recipe nvfp4; fork drop, fork swap"),
+        ("inspect", "MODULE", "count the codes of a linear's operands now"),
         ("lr", "2e-4", "set the peak learning rate"),
         ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),
         ("module-clip", "SCOPE [SETTINGS]", "clip the linears' gradients: off, module, or block limit=4 rescaling=sum"),
@@ -38,6 +40,10 @@ extension EngineCommand {
                 throw UserError("recipe needs a name: \(Recipe.builtIn.map(\.name).joined(separator: ", "))")
             }
             self = .setRecipe(try Recipe.named(argument))
+        case "fork": self = try Self.fork(parsing: argument)
+        case "inspect":
+            guard !argument.isEmpty else { throw UserError("inspect needs a module, such as inspect layers.0.mlp.up") }
+            self = .inspect(ModulePath(argument))
         case "lr":
             guard let value = Double(argument), value.isFinite, value > 0 else {
                 throw UserError("lr needs a number above 0, such as lr 2e-4; found \(Self.quoted(argument))")
@@ -67,12 +73,34 @@ extension EngineCommand {
         }
     }
 
+    private static func fork(parsing argument: String) throws(UserError) -> EngineCommand {
+        switch argument {
+        case "drop": return .dropFork
+        case "swap": return .swapFork
+        default: break
+        }
+        if !argument.isEmpty {
+            let command = try EngineCommand(parsing: argument)
+            switch command {
+            case .setPrecision, .setRecipe: return .fork(command)
+            default: break
+            }
+        }
+        throw UserError(
+            "fork needs a change of precision, such as fork recipe nvfp4 or fork prec mlp.* fp4, or drop, or swap; found "
+                + quoted(argument))
+    }
+
     /// The command as it is typed. A recipe goes by its name.
     public var text: String {
         switch self {
         case .setPrecision(let assignment): "prec \(assignment)"
         case .setRecipe(let recipe): "recipe \(recipe.name)"
         case .undo: "undo"
+        case .inspect(let path): "inspect \(path)"
+        case .fork(let command): "fork \(command.text)"
+        case .dropFork: "fork drop"
+        case .swapFork: "fork swap"
         case .setLearningRate(let rate): "lr \(rate)"
         case .setGradientClip(let norm): "clip \(norm)"
         case .setModuleClipping(let clipping): "module-clip \(clipping)"
@@ -91,7 +119,12 @@ extension EngineCommand {
     ///
     /// - Throws: `UserError` for a pattern that matches no module.
     public func validate(for model: ModelConfiguration) throws(UserError) {
-        if case .setPrecision(let assignment) = self { _ = try assignment.pattern.linears(of: model) }
+        switch self {
+        case .setPrecision(let assignment): _ = try assignment.pattern.linears(of: model)
+        case .inspect(let path): _ = try ModulePattern(path).linears(of: model)
+        case .fork(let command): try command.validate(for: model)
+        default: break
+        }
     }
 
     /// What may stand in place of the last word of an unfinished line.

@@ -19,6 +19,14 @@ public enum EngineCommand: Codable, Sendable, Hashable {
     case undo
     /// Sets the clipping of the linears' gradients.
     case setModuleClipping(GradientClipping)
+    /// Counts the codes of one linear's operands now.
+    case inspect(ModulePath)
+    /// Trains a second run beside this one from here on, with this change of precision: `.setPrecision` or `.setRecipe`.
+    indirect case fork(EngineCommand)
+    /// Forgets the fork.
+    case dropFork
+    /// The fork becomes the run, and the run the fork.
+    case swapFork
     /// Evaluates on the validation sample now.
     case evaluate
     /// Samples text now.

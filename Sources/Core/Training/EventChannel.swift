@@ -30,7 +30,7 @@ public final class EventChannel: Sendable {
             pending.events.removeAll { event in
                 guard toDrop > 0 else { return false }
                 switch event {
-                case .stepped, .gradientsClipped: break
+                case .stepped, .gradientsClipped, .forkStepped: break
                 default: return false
                 }
                 toDrop -= 1

@@ -9,10 +9,44 @@ public struct HealthReport: Codable, Sendable, Hashable {
         public var a: QuantizationHealth?
         /// W of fprop and dgrad, X of wgrad; nil if it has no scales.
         public var b: QuantizationHealth?
+
+        public init(module: ModulePath, gemm: GEMMKind, a: QuantizationHealth?, b: QuantizationHealth?) {
+            self.module = module
+            self.gemm = gemm
+            self.a = a
+            self.b = b
+        }
+    }
+
+    /// One linear.
+    public struct Module: Codable, Sendable, Hashable {
+        public var path: ModulePath
+        /// ‖dL/dW‖ before clipping by the global norm; nil for a head that shares its matrix with the embedding.
+        public var gradientNorm: Double?
+        /// Time of its GEMMs in the step, quantization included, milliseconds. Linears that run as one GEMM share it out by
+        /// their FLOPs.
+        public var forwardMilliseconds: Double
+        public var backwardMilliseconds: Double
+
+        public init(
+            path: ModulePath, gradientNorm: Double?, forwardMilliseconds: Double, backwardMilliseconds: Double
+        ) {
+            self.path = path
+            self.gradientNorm = gradientNorm
+            self.forwardMilliseconds = forwardMilliseconds
+            self.backwardMilliseconds = backwardMilliseconds
+        }
     }
 
     public var step: Int
     public var gemms: [GEMM]
+    public var modules: [Module]
+
+    public init(step: Int, gemms: [GEMM], modules: [Module] = []) {
+        self.step = step
+        self.gemms = gemms
+        self.modules = modules
+    }
 }
 
 /// What clipping in front of the quantizer did to dL/dY of one linear in one step.

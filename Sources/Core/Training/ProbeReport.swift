@@ -15,6 +15,9 @@ public struct ProbeReport: Codable, Sendable, Hashable {
         /// Σ|ΔW_q| / Σ|ΔW| of the last step: how much further the quantized weights moved than the master weights (arXiv
         /// 2502.20853 calls a weight oscillating from 16 on).
         public var oscillation: Double?
+        /// Time of its three GEMMs on the probe batch in the current plan and in BF16, milliseconds.
+        public var milliseconds: Double?
+        public var referenceMilliseconds: Double?
 
         public init(
             path: ModulePath, gradientError: Double?, rho: Double?, flipRate: Double? = nil, oscillation: Double? = nil
@@ -34,6 +37,12 @@ public struct ProbeReport: Codable, Sendable, Hashable {
         /// flatten the scores.
         public var entropy: Double
         public var referenceEntropy: Double
+
+        public init(layer: Int, entropy: Double, referenceEntropy: Double) {
+            self.layer = layer
+            self.entropy = entropy
+            self.referenceEntropy = referenceEntropy
+        }
     }
 
     public var step: Int
@@ -44,4 +53,15 @@ public struct ProbeReport: Codable, Sendable, Hashable {
     public var gradientError: Double?
     public var modules: [Module]
     public var attention: [Attention]
+
+    public init(
+        step: Int, loss: Float, referenceLoss: Float, gradientError: Double?, modules: [Module], attention: [Attention]
+    ) {
+        self.step = step
+        self.loss = loss
+        self.referenceLoss = referenceLoss
+        self.gradientError = gradientError
+        self.modules = modules
+        self.attention = attention
+    }
 }

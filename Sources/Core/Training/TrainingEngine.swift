@@ -225,6 +225,7 @@ public actor TrainingEngine {
         case .setRecipe(let recipe): change { () throws(UserError) in try trainer.set(recipe) }
         case .undo: change { () throws(UserError) in try trainer.undoPrecision() }
         case .setModuleClipping(let clipping): change { trainer.set(clipping) }
+        case .inspect, .fork, .dropFork, .swapFork: warn("\(command.text) is not there yet")
         case .evaluate:
             try evaluate()
         case .sample:

@@ -18,6 +18,12 @@ public enum TrainingEvent: Codable, Sendable, Hashable {
     /// What quantization did in the last step.
     case quantized(HealthReport)
     case probed(ProbeReport)
+    /// The answer to `EngineCommand.inspect`.
+    case inspected(ModuleInspection)
+    /// A second run left this one's path, or was dropped.
+    case forkChanged(ForkChange)
+    /// One optimizer step of the fork. A slow reader may miss it.
+    case forkStepped(step: Int, loss: Float)
     case saved(step: Int, path: String)
     /// A command or a file operation failed; the run goes on.
     case warning(step: Int, message: String)
@@ -47,6 +53,8 @@ public struct RunDescription: Codable, Sendable, Hashable {
     public var recipe: Recipe
     /// What the recipe makes of the layers' linears at the start of the run: shares of their FLOPs.
     public var shares: PrecisionShares
+    /// The formats at the start, or where a resumed run goes on.
+    public var plan: PrecisionPlan
     public var learningRate: Double
     public var gradientClip: Double
     /// Memory for parameters, gradients, optimizer state and activations, bytes.
@@ -55,7 +63,7 @@ public struct RunDescription: Codable, Sendable, Hashable {
     public init(
         name: String, model: ModelConfiguration, parameterCount: Int, vocabularySize: Int, data: String,
         trainingTokens: Int, validationTokens: Int, entropyFloor: Double?, totalSteps: Int, tokensPerStep: Int,
-        seed: UInt64, threads: Int, kernels: String, recipe: Recipe, learningRate: Double, gradientClip: Double,
+        seed: UInt64, threads: Int, kernels: String, recipe: Recipe, plan: PrecisionPlan? = nil, learningRate: Double, gradientClip: Double,
         memoryBytes: Int
     ) {
         self.name = name
@@ -72,7 +80,8 @@ public struct RunDescription: Codable, Sendable, Hashable {
         self.threads = threads
         self.kernels = kernels
         self.recipe = recipe
-        shares = CostModel(model, vocabularySize: vocabularySize).shares(of: recipe.plan(for: model))
+        self.plan = plan ?? recipe.plan(for: model)
+        shares = CostModel(model, vocabularySize: vocabularySize).shares(of: self.plan)
         self.learningRate = learningRate
         self.gradientClip = gradientClip
         self.memoryBytes = memoryBytes
@@ -98,10 +107,12 @@ public struct StepMetrics: Codable, Sendable, Hashable {
     public var stepMilliseconds: Double
     /// Time spent training since the start (not paused), seconds.
     public var elapsedSeconds: Double
+    /// Where the step's time went; nil in recordings of older versions.
+    public var timing: StepTiming?
 
     public init(
         step: Int, loss: Float, gradientNorm: Float, clippedNorm: Float, learningRate: Double, tokens: Int,
-        stepMilliseconds: Double, elapsedSeconds: Double
+        stepMilliseconds: Double, elapsedSeconds: Double, timing: StepTiming? = nil
     ) {
         self.step = step
         self.loss = loss
@@ -111,6 +122,7 @@ public struct StepMetrics: Codable, Sendable, Hashable {
         self.tokens = tokens
         self.stepMilliseconds = stepMilliseconds
         self.elapsedSeconds = elapsedSeconds
+        self.timing = timing
     }
 
     public var isClipped: Bool { clippedNorm < gradientNorm }

@@ -5,8 +5,8 @@ enum ChartPanels {
     static func drawLoss(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         let glyphs = Glyphs.of(state.glyphs)
         let inside = area.inset(x: 2, y: 1)
-        let average = state.averageSeries[state.smoothing]
-        let smoothing = DashboardState.smoothings[state.smoothing]
+        let average = state.averageSeries[state.view.smoothing]
+        let smoothing = ChartView.smoothings[state.view.smoothing]
         let averageStyle = Style(.loss, .bold)
         var curves = [
             Chart.Curve(series: state.loss, form: .span, layer: .init(style: Style(.raw)))
@@ -26,7 +26,7 @@ enum ChartPanels {
             references.append(Chart.Reference(value: floor, layer: .init(style: Style(.floor), character: "-")))
         }
         var chart = Chart(
-            range: state.range, isLogarithmic: state.isLossLogarithmic, glyphs: state.glyphs, curves: curves,
+            range: state.view.range(lastStep: state.loss.lastStep), isLogarithmic: state.view.isLossLogarithmic, glyphs: state.glyphs, curves: curves,
             references: references, emptyText: emptyText(state))
         let plot = Rectangle(x: inside.x, y: inside.y + 1, width: inside.width, height: inside.height - 1)
 
@@ -35,7 +35,7 @@ enum ChartPanels {
             legend.append(
                 entry(glyphs.rawKey, Style(.raw), inside.width >= 60 ? "loss" : nil, Double(last.loss)))
         }
-        if smoothing > 0, let value = state.averages[state.smoothing].value {
+        if smoothing > 0, let value = state.averages[state.view.smoothing].value {
             legend.append(entry(glyphs.lineKey, averageStyle, "ema", value))
         }
         if let evaluation = state.lastEvaluation {
@@ -65,7 +65,7 @@ enum ChartPanels {
             references.append(Chart.Reference(value: clip, layer: .init(style: Style(.clip), character: "-")))
         }
         var chart = Chart(
-            range: state.range, isLogarithmic: state.isGradientNormLogarithmic, glyphs: state.glyphs,
+            range: state.view.range(lastStep: state.loss.lastStep), isLogarithmic: state.view.isGradientNormLogarithmic, glyphs: state.glyphs,
             curves: [
                 Chart.Curve(series: state.gradientNorm, form: .span, layer: .init(style: Style(.raw))),
                 Chart.Curve(
@@ -127,7 +127,7 @@ enum ChartPanels {
         var notes: [String] = []
         if let smoothing { notes.append(smoothing) }
         notes.append(chart.isLogarithmic ? "log y" : "linear")
-        if let window = state.window { notes.append("last \(NumberText.axisCount(window))") }
+        if let window = state.view.window { notes.append("last \(NumberText.axisCount(window))") }
         let glyphs = Glyphs.of(state.glyphs)
         if chart.hiddenValues > 0 { notes.append("\(chart.hiddenValues) not above 0") }
         if nonFinite > 0 { notes.append("\(nonFinite)\(glyphs.times) not finite") }

@@ -40,27 +40,51 @@ public struct Layout: Sendable {
         panels.first { $0.panel == panel }?.rectangle
     }
 
+    /// 80×24: loss and gradient norm above, precision map and events below; from 120 columns on the inspector between
+    /// them, from 50 rows on sample, log and run beneath. A panel in focus that has no place of its own takes another's.
     private static func arrange(_ body: Rectangle, focus: Panel) -> [(panel: Panel, rectangle: Rectangle)] {
-        let charts = max(12, body.height * 3 / 5)
+        let isWide = body.width >= 120
+        let isTall = body.height >= 46
+        let texts = isTall ? max(9, body.height / 5) : 0
+        let map = max(8, (body.height - texts) * 9 / 20)
+        let charts = body.height - texts - map
         let left = body.width * 11 / 20
-        let top = Rectangle(x: 0, y: body.y, width: left, height: charts)
-        let beside = Rectangle(x: left, y: body.y, width: body.width - left, height: charts)
-        let y = body.y + charts
-        let height = body.height - charts
-        guard body.width >= 120 else {
-            let first = focus == .run ? Panel.run : .sample
-            return [
-                (.loss, top), (.gradientNorm, beside), (first, Rectangle(x: 0, y: y, width: left, height: height)),
-                (.log, Rectangle(x: left, y: y, width: body.width - left, height: height)),
-            ]
+        var result = columns(
+            [.loss, .gradientNorm], widths: [left, body.width - left], y: body.y, height: charts)
+        if isWide {
+            let middle = min(52, body.width * 3 / 10)
+            let events = min(60, body.width * 3 / 10)
+            result += columns(
+                [.precision, .inspector, .events], widths: [body.width - middle - events, middle, events],
+                y: body.y + charts, height: map)
+        } else {
+            result += columns(
+                [.precision, .events], widths: [left, body.width - left], y: body.y + charts, height: map)
         }
-        let run = 40
-        let sample = (body.width - run) / 2
-        return [
-            (.loss, top), (.gradientNorm, beside),
-            (.sample, Rectangle(x: 0, y: y, width: sample, height: height)),
-            (.log, Rectangle(x: sample, y: y, width: body.width - run - sample, height: height)),
-            (.run, Rectangle(x: body.width - run, y: y, width: run, height: height)),
-        ]
+        if isTall {
+            let run = 42
+            let sample = (body.width - run) / 2
+            result += columns(
+                isWide ? [.sample, .log, .run] : [.sample, .run],
+                widths: isWide ? [sample, body.width - run - sample, run] : [body.width - run, run],
+                y: body.y + charts + map, height: texts)
+        }
+        if !result.contains(where: { $0.panel == focus }) {
+            let host: Panel = focus == .inspector || focus == .log && isTall ? .events : .precision
+            if let index = result.firstIndex(where: { $0.panel == (focus == .log && isTall ? .sample : host) }) {
+                result[index].panel = focus
+            }
+        }
+        return result
+    }
+
+    private static func columns(
+        _ panels: [Panel], widths: [Int], y: Int, height: Int
+    ) -> [(panel: Panel, rectangle: Rectangle)] {
+        var x = 0
+        return zip(panels, widths).map { panel, width in
+            defer { x += width }
+            return (panel, Rectangle(x: x, y: y, width: width, height: height))
+        }
     }
 }

@@ -12,6 +12,9 @@ extension DashboardState {
             switch panel {
             case .loss: ChartPanels.drawLoss(self, into: &frame, at: rectangle)
             case .gradientNorm: ChartPanels.drawGradientNorm(self, into: &frame, at: rectangle)
+            case .precision: PrecisionPanel.draw(self, into: &frame, at: rectangle)
+            case .events: EventsPanel.draw(self, into: &frame, at: rectangle)
+            case .inspector: InspectorPanel.draw(self, into: &frame, at: rectangle)
             case .sample: SamplePanel.draw(self, into: &frame, at: rectangle)
             case .log: LogPanel.draw(self, into: &frame, at: rectangle)
             case .run: RunPanel.draw(self, into: &frame, at: rectangle)
@@ -23,7 +26,7 @@ extension DashboardState {
         switch overlay {
         case .help(let scroll): HelpOverlay.draw(self, scroll: scroll, into: &frame)
         case .quit(let choice): QuitQuestion.draw(self, choice: choice, into: &frame)
-        case .none, .commandLine: break
+        case .none, .commandLine, .prompt, .picker, .themes: break
         }
         return frame
     }

@@ -14,7 +14,7 @@ enum SamplePanel {
         }
         var notes = state.sample.map { ["step \(NumberText.grouped($0.step))"] } ?? []
         if lines.count > page { notes.append(LogPanel.position(start, page, lines.count)) }
-        frame.box(area, title: "3 Sample", notes: notes, glyphs: glyphs, hasFocus: state.focus == .sample)
+        frame.box(area, title: "6 Sample", notes: notes, glyphs: glyphs, hasFocus: state.focus == .sample)
     }
 
     /// The sample, wrapped at words where possible.
@@ -81,44 +81,25 @@ enum SamplePanel {
     }
 }
 
-/// What happened, the newest first.
+/// What was written to stderr, the newest last.
 enum LogPanel {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
-        let glyphs = Glyphs.of(state.glyphs)
         let inside = area.inset(x: 2, y: 1)
-        let start = min(state.scroll[.log] ?? 0, max(0, state.log.count - 1))
-        let stepWidth = max(1, NumberText.grouped(state.last?.step ?? 0).count)
-        var y = inside.y
-        var end = start
-        for entry in state.log.reversed().dropFirst(start) where y < inside.bottom {
-            end += 1
-            let step = NumberText.grouped(entry.step)
-            frame.put(step, x: inside.x + max(0, stepWidth - step.count), y: y, Style(.axis))
-            let x = inside.x + stepWidth + 1
-            let text = [(entry.kind.rawValue, Style(role(entry.kind), .bold)), (" \(entry.text)", .text)]
-            for line in SamplePanel.wrap(text, width: inside.right - x).prefix(inside.bottom - y) {
-                var column = x
-                for (text, style) in line {
-                    column = frame.put(text, x: column, y: y, limit: max(0, inside.right - column), style)
-                }
-                y += 1
-            }
+        let lines = lines(state, width: inside.width)
+        let page = inside.height
+        let start = max(0, lines.count - page - (state.scroll[.log] ?? 0))
+        for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {
+            var x = inside.x
+            for (text, style) in line { x = frame.put(text, x: x, y: inside.y + row, limit: inside.right - x, style) }
         }
-        if state.log.isEmpty { frame.put("nothing yet", x: inside.x, y: inside.y, Style(.axis)) }
-        let notes = end - start < state.log.count ? ["\(start + 1)-\(end)/\(state.log.count)"] : []
-        frame.box(area, title: "4 Log", notes: notes, glyphs: glyphs, hasFocus: state.focus == .log)
+        if lines.isEmpty { frame.put("nothing was written to stderr", x: inside.x, y: inside.y, Style(.axis)) }
+        let notes = lines.count > page ? [position(start, page, lines.count)] : []
+        frame.box(
+            area, title: "7 Log", notes: notes, glyphs: Glyphs.of(state.glyphs), hasFocus: state.focus == .log)
     }
 
-    private static func role(_ kind: LogEntry.Kind) -> Role {
-        switch kind {
-        case .start, .state: .title
-        case .evaluation: .validation
-        case .saved: .ok
-        case .change: .emphasis
-        case .warning: .warning
-        case .error: .error
-        case .standardError: .barText
-        }
+    static func lines(_ state: DashboardState, width: Int) -> [[(String, Style)]] {
+        state.log.flatMap { SamplePanel.wrap([($0, .text)], width: width) }
     }
 
     static func position(_ start: Int, _ page: Int, _ count: Int) -> String {
@@ -140,7 +121,7 @@ enum RunPanel {
         }
         if lines.isEmpty { frame.put("starting", x: inside.x, y: inside.y, Style(.axis)) }
         let notes = lines.count > page ? [LogPanel.position(start, page, lines.count)] : []
-        frame.box(area, title: "5 Run", notes: notes, glyphs: glyphs, hasFocus: state.focus == .run)
+        frame.box(area, title: "8 Run", notes: notes, glyphs: glyphs, hasFocus: state.focus == .run)
     }
 
     /// Names beside values, long values on several lines.

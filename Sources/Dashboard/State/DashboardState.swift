@@ -3,25 +3,7 @@ import Core
 /// The panels, with the numbers that focus them.
 public enum Panel: Int, Sendable, Hashable, CaseIterable {
     case loss = 1
-    case gradientNorm, sample, log, run
-}
-
-/// Something that happened, for the log panel.
-public struct LogEntry: Sendable, Hashable {
-    public enum Kind: String, Sendable {
-        case start = "START"
-        case evaluation = "EVAL"
-        case saved = "SAVED"
-        case change = "SET"
-        case state = "STATE"
-        case warning = "WARN"
-        case error = "ERROR"
-        case standardError = "LOG"
-    }
-
-    public var step: Int
-    public var kind: Kind
-    public var text: String
+    case gradientNorm, precision, events, inspector, sample, log, run
 }
 
 /// Where the run is, as far as the screen knows.
@@ -42,6 +24,8 @@ public struct DashboardState: Sendable {
     public internal(set) var loss = Series()
     public internal(set) var gradientNorm = Series()
     public internal(set) var validation = Series()
+    /// Loss of the fork, from where it left the run.
+    public internal(set) var fork = Series()
     /// One moving average for each of `smoothings`, over every step.
     public internal(set) var averages: [DebiasedAverage]
     public internal(set) var averageSeries: [Series]
@@ -52,7 +36,12 @@ public struct DashboardState: Sendable {
     public internal(set) var gradientClip: Double?
     public internal(set) var recentClips = RecentFlags(capacity: 1000)
     var throughput = Throughput()
-    public internal(set) var log: [LogEntry] = []
+    /// What happened.
+    public internal(set) var events = EventLog()
+    /// What was written to stderr, line by line.
+    public internal(set) var log: [String] = []
+    /// Precision and health of every module.
+    public internal(set) var map = PrecisionMap()
 
     // What was asked of the engine and isn't answered yet.
     enum Request: Hashable { case pause, resume, step, stop }
@@ -63,12 +52,8 @@ public struct DashboardState: Sendable {
     public var glyphs: GlyphSet
     public internal(set) var focus = Panel.loss
     public internal(set) var isFullScreen = false
-    public internal(set) var isLossLogarithmic = false
-    public internal(set) var isGradientNormLogarithmic = true
-    /// Index into `smoothings`.
-    public internal(set) var smoothing = 4
-    /// The newest steps in view; nil: all.
-    public internal(set) var window: Int?
+    /// Of both charts.
+    public internal(set) var view = ChartView()
     /// Lines scrolled down, for each panel with text.
     var scroll: [Panel: Int] = [:]
 
@@ -78,6 +63,10 @@ public struct DashboardState: Sendable {
         case help(scroll: Int)
         case quit(choice: Int)
         case commandLine(CommandLine)
+        /// A line of text that chooses: events, or modules.
+        case prompt(PromptPurpose, CommandLine)
+        case picker(PrecisionPicker)
+        case themes(choice: Int)
     }
     var overlay = Overlay.none
     var history: [String] = []
@@ -103,7 +92,6 @@ public struct DashboardState: Sendable {
     /// Grows with every change that shows.
     public internal(set) var revision = 0
 
-    public static let smoothings = [0, 0.6, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]
     static let longestLog = 1000
 
     public init(size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, themes: [String] = []) {
@@ -111,8 +99,8 @@ public struct DashboardState: Sendable {
         self.glyphs = glyphs
         self.savePath = savePath
         self.themes = themes
-        averages = DashboardState.smoothings.map { DebiasedAverage(smoothing: $0) }
-        averageSeries = DashboardState.smoothings.map { _ in Series() }
+        averages = ChartView.smoothings.map { DebiasedAverage(smoothing: $0) }
+        averageSeries = ChartView.smoothings.map { _ in Series() }
     }
 
     public var isFinished: Bool {
@@ -129,18 +117,25 @@ public struct DashboardState: Sendable {
         case .help: .help
         case .quit: .quit
         case .commandLine: .commandLine
+        case .prompt: .prompt
+        case .picker: .picker
+        case .themes: .themes
+        }
+    }
+
+    /// The keys that the panel in focus has for itself.
+    public var focusContext: KeyContext? {
+        guard overlay == .none else { return nil }
+        return switch focus {
+        case .loss, .gradientNorm: .charts
+        case .precision, .inspector: .map
+        case .events: .events
+        case .sample, .log, .run: .text
         }
     }
 
     /// There is room for the message with the wanted size alone.
     var isTooSmall: Bool { Layout(size: size, focus: focus, isFullScreen: isFullScreen).mode == .message }
-
-    /// Steps of the charts' x axis.
-    var range: ClosedRange<Int> {
-        let last = max(1, loss.lastStep ?? 1)
-        guard let window, window < last else { return 0...last }
-        return last - window + 1...last
-    }
 
     /// Seconds without a step, while there should have been one.
     var staleSeconds: Double? {

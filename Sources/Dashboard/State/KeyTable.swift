@@ -2,6 +2,10 @@
 public enum Action: Hashable, Sendable {
     case togglePause, step, sample, evaluate
     case toggleLogarithmic, smoothMore, smoothLess, zoomIn, zoomOut, fit, follow
+    case panLeft, panRight, toggleCrosshair, nextAxis, toggleOutliers, nextChartView
+    case moveUp, moveDown, moveLeft, moveRight, cyclePrecision, openPicker, selectRange, selectRow, selectColumn
+    case selectAll, selectPattern, clearSelection, nextMapView, previousMapView, undo
+    case acknowledge, acknowledgeAll, filter, clearFilter, jump, copy, openThemes, toggleMouse, toggleGlyphs
     case fullScreen, focusNext, focusPrevious, focusNumber
     case scrollUp, scrollDown, pageUp, pageDown, scrollToStart, scrollToEnd
     case openCommandLine, openHelp, askToQuit, redraw, suspend
@@ -14,9 +18,16 @@ public enum Action: Hashable, Sendable {
 /// What the keys act on: the dashboard itself, or what lies over it.
 public enum KeyContext: String, Sendable, CaseIterable {
     case dashboard = "Dashboard"
+    case charts = "Loss and gradient norm"
+    case map = "Precision map and inspector"
+    case events = "Events"
+    case text = "Sample, log and run"
     case quit = "Quit question"
     case help = "Help"
     case commandLine = "Command line"
+    case prompt = "Filter and selection"
+    case picker = "Precision picker"
+    case themes = "Themes"
 }
 
 /// One row of the key table.
@@ -50,13 +61,13 @@ public struct KeyBinding: Sendable {
 /// The one table that dispatch, footer, help and README take the keys from.
 public enum KeyTable {
     public static let bindings: [KeyBinding] =
-        dashboard + quit + help + commandLine
+        dashboard + charts + map + events + text + quit + help + commandLine + prompt + picker + themes
 
     private static let dashboard: [KeyBinding] = [
         KeyBinding(.dashboard, ["p"], .togglePause, "Pause", "pause or resume after the step in progress", footer: 1),
         KeyBinding(.dashboard, ["n"], .step, "Step", "train one step while paused", footer: 2),
         KeyBinding(.dashboard, ["s"], .sample, "Sample", "sample text now", footer: 7),
-        KeyBinding(.dashboard, ["v"], .evaluate, "Validate", "evaluate on the validation sample now", footer: 8),
+        KeyBinding(.dashboard, ["V"], .evaluate, "Validate", "evaluate on the validation sample now", footer: 8),
         KeyBinding(
             .dashboard, ["y"], .toggleLogarithmic, "Log y", "logarithmic or linear y axis of the chart in focus",
             footer: 3),
@@ -70,14 +81,8 @@ public enum KeyTable {
         KeyBinding(.dashboard, [.tab], .focusNext, "Next", "focus the next panel"),
         KeyBinding(.dashboard, [.backTab], .focusPrevious, "Previous", "focus the previous panel"),
         KeyBinding(
-            .dashboard, ["1", "2", "3", "4", "5"], .focusNumber, "Focus",
-            "focus loss, gradient norm, sample, log, run", keyText: "1-5"),
-        KeyBinding(.dashboard, [.up, "k"], .scrollUp, "Up", "scroll the panel in focus up"),
-        KeyBinding(.dashboard, [.down, "j"], .scrollDown, "Down", "scroll the panel in focus down"),
-        KeyBinding(.dashboard, [.pageUp], .pageUp, "Page up", "scroll a page up"),
-        KeyBinding(.dashboard, [.pageDown], .pageDown, "Page down", "scroll a page down"),
-        KeyBinding(.dashboard, [.home, "g"], .scrollToStart, "Start", "scroll to the start"),
-        KeyBinding(.dashboard, [.end, "G"], .scrollToEnd, "End", "scroll to the end"),
+            .dashboard, ["1", "2", "3", "4", "5", "6", "7", "8"], .focusNumber, "Focus",
+            "focus loss, gradient norm, precision map, events, inspector, sample, log, run", keyText: "1-8"),
         KeyBinding(.dashboard, [":"], .openCommandLine, "Command", "command line", footer: 6),
         KeyBinding(.dashboard, ["?", .function(1)], .openHelp, "Help", "this help", footer: 0),
         KeyBinding(
@@ -85,6 +90,15 @@ public enum KeyTable {
             footer: 5),
         KeyBinding(.dashboard, [.control("l")], .redraw, "Redraw", "draw the whole screen anew"),
         KeyBinding(.dashboard, [.control("z")], .suspend, "Suspend", "suspend the program; fg brings it back"),
+    ]
+
+    private static let text: [KeyBinding] = [
+        KeyBinding(.text, [.up, "k"], .scrollUp, "Up", "scroll up"),
+        KeyBinding(.text, [.down, "j"], .scrollDown, "Down", "scroll down"),
+        KeyBinding(.text, [.pageUp], .pageUp, "Page up", "scroll a page up"),
+        KeyBinding(.text, [.pageDown], .pageDown, "Page down", "scroll a page down"),
+        KeyBinding(.text, [.home, "g"], .scrollToStart, "Start", "scroll to the start"),
+        KeyBinding(.text, [.end, "G"], .scrollToEnd, "End", "scroll to the end"),
     ]
 
     private static let quit: [KeyBinding] = [

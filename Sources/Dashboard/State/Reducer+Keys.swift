@@ -1,14 +1,9 @@
 import Core
 
 extension DashboardState {
-    /// Windows of the newest steps that zooming walks through.
-    private static let windows: [Int] = (1...15).flatMap { exponent -> [Int] in
-        let power = (0..<exponent).reduce(1) { product, _ in product * 10 }
-        return [power * 2, power * 5, power * 10]
-    }
-
     mutating func press(_ key: Key) -> [DashboardEffect] {
         revision += 1
+        if let focusContext, let action = KeyTable.action(for: key, in: focusContext) { return perform(action, key) }
         if let action = KeyTable.action(for: key, in: context) { return perform(action, key) }
         if case .commandLine(var line) = overlay, case .character(let scalar) = key {
             line.insert(scalar)
@@ -36,6 +31,7 @@ extension DashboardState {
             return []
         case .quit(let choice): return answer(action, choice)
         case .commandLine(let line): return edit(line, action)
+        case .prompt, .picker, .themes: return []
         }
     }
 
@@ -71,24 +67,6 @@ extension DashboardState {
         case .step: return ask(.step)
         case .sample: return ask(.sample)
         case .evaluate: return ask(.evaluate)
-        case .toggleLogarithmic:
-            if focus == .gradientNorm {
-                isGradientNormLogarithmic.toggle()
-            } else {
-                isLossLogarithmic.toggle()
-            }
-        case .smoothMore: smoothing = min(DashboardState.smoothings.count - 1, smoothing + 1)
-        case .smoothLess: smoothing = max(0, smoothing - 1)
-        case .zoomIn:
-            let shown = range.upperBound - range.lowerBound + 1
-            window = DashboardState.windows.last { $0 < shown } ?? window
-        case .zoomOut:
-            if let shown = window {
-                let wider = DashboardState.windows.first { $0 > shown }
-                window = wider.flatMap { $0 < loss.lastStep ?? 0 ? $0 : nil }
-            }
-        case .fit: window = nil
-        case .follow: window = 1000
         case .fullScreen: isFullScreen.toggle()
         case .focusNext: moveFocus(by: 1)
         case .focusPrevious: moveFocus(by: -1)
@@ -96,7 +74,14 @@ extension DashboardState {
             if case .character(let digit) = key, let panel = Panel(rawValue: Int(digit.value) - 48) { focus = panel }
         case .openHelp: open(.help(scroll: 0))
         case .openCommandLine: open(.commandLine(CommandLine(historyCount: history.count)))
-        default: scrollFocus(action)
+        default:
+            if view.perform(action, focus: focus, lastStep: loss.lastStep) { return [] }
+            switch focus {
+            case .loss, .gradientNorm: break
+            case .precision, .inspector: return performOnMap(action)
+            case .events: return performOnEvents(action)
+            case .sample, .log, .run: scrollFocus(action)
+            }
         }
         return []
     }
@@ -119,9 +104,9 @@ extension DashboardState {
         let lines: Int
         switch focus {
         case .sample: lines = SamplePanel.lines(self, width: area.width - 2).count
-        case .log: lines = log.count + area.height - 1
+        case .log: lines = LogPanel.lines(self, width: area.width - 2).count
         case .run: lines = RunPanel.lines(self, width: area.width - 2).count
-        case .loss, .gradientNorm: return
+        default: return
         }
         scroll[focus] = scrolled(scroll[focus] ?? 0, action, lines: lines, page: max(1, area.height))
     }

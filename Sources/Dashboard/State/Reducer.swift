@@ -21,6 +21,8 @@ public enum DashboardEffect: Sendable, Hashable {
     /// A theme's name, or the path of a base16 file.
     case theme(String)
     case redraw
+    /// To the clipboard.
+    case copy(String)
     case suspend
     /// Leave the dashboard now.
     case quit
@@ -40,7 +42,7 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
         if state.isTooSmall, state.context != .quit { state.overlay = .none }
         return [.redraw]
     case .standardError(let line):
-        state.note(.standardError, line)
+        state.takeStandardError(line)
         return []
     case .notice(let text, let isError):
         state.say(text, isError: isError)
@@ -57,9 +59,14 @@ extension DashboardState {
         revision += 1
     }
 
-    mutating func note(_ kind: LogEntry.Kind, _ text: String, step: Int? = nil) {
+    mutating func note(_ kind: LogEntry.Kind, _ text: String, step: Int? = nil, module: ModulePath? = nil) {
+        events.append(LogEntry(step: step ?? last?.step ?? 0, kind: kind, text: text, module: module))
+        revision += 1
+    }
+
+    mutating func takeStandardError(_ line: String) {
         if log.count >= DashboardState.longestLog { log.removeFirst(DashboardState.longestLog / 10) }
-        log.append(LogEntry(step: step ?? last?.step ?? 0, kind: kind, text: text))
+        log.append(line)
         // A reader who has scrolled keeps the lines in view.
         if let lines = scroll[.log], lines > 0 { scroll[.log] = lines + 1 }
         revision += 1
@@ -82,6 +89,7 @@ extension DashboardState {
 
     mutating func take(_ event: TrainingEvent) -> [DashboardEffect] {
         revision += 1
+        map.take(event)
         switch event {
         case .started(let description):
             run = description
@@ -127,8 +135,13 @@ extension DashboardState {
                 .change,
                 "loss \(before) before change \(effect.id), \(NumberText.significant(effect.lossAfter)) in the "
                     + "\(effect.steps) steps after it", step: effect.step)
-        case .gradientsClipped, .quantized:
+        case .gradientsClipped, .quantized, .inspected:
             break
+        case .forkChanged(let change):
+            if change.kind == .began { fork = Series() }
+            note(.change, "fork \(change.kind.rawValue): \(change.text)", step: change.step)
+        case .forkStepped(let step, let loss):
+            fork.append(step: step, value: loss)
         case .probed(let report):
             let error = report.gradientError.map { NumberText.significant(100 * $0) } ?? "-"
             note(.change, "gradients are \(error) % off those of BF16", step: report.step)
@@ -254,8 +267,9 @@ extension DashboardState {
         case .save(let path), .saveState(let path): say("saving \(path)")
         case .setLearningRate(let value): say("peak lr \(NumberText.scientific(value)) from the next step")
         case .setGradientClip(let value): say("clip \(clipText(value)) from the next step")
-        case .setPrecision, .setRecipe, .undo, .setModuleClipping: say("from the next step")
-        case .stop: break
+        case .setPrecision, .setRecipe, .undo, .setModuleClipping, .fork, .dropFork, .swapFork:
+            say("from the next step")
+        case .inspect, .stop: break
         }
         revision += 1
         return [.send(command)]

@@ -1,0 +1,5 @@
+extension KeyTable {
+    static let events: [KeyBinding] = []
+
+    static let prompt: [KeyBinding] = []
+}

@@ -1,0 +1,5 @@
+extension KeyTable {
+    static let map: [KeyBinding] = []
+
+    static let picker: [KeyBinding] = []
+}

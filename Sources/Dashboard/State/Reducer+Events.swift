@@ -1,0 +1,3 @@
+extension DashboardState {
+    mutating func performOnEvents(_ action: Action) -> [DashboardEffect] { [] }
+}
