@@ -8,6 +8,8 @@ final class Trainer {
         var clippedNorm: Float
         var learningRate: Double
 
+        var timing: StepTiming
+
         /// Was not finite; modules were raised, and the next step is the same one again.
         var isRescued = false
 
@@ -30,6 +32,8 @@ final class Trainer {
     var tracksWeights = false
     var weightChanges: [ModulePath: (flipRate: Double, oscillation: Double?)] = [:]
     var gradientProbe: GradientProbe?
+    /// The linear whose operands are to be looked at in the next step.
+    var inspected: ModulePath?
 
     let optimizer: AdamW
     let sampler: BatchSampler
@@ -99,6 +103,7 @@ final class Trainer {
         let length = configuration.model.context
         let scale = 1 / Float(tokensPerStep)
         transformer.clearGradients()
+        let packingBefore = compute.packingSeconds
         var loss = 0.0
         for microBatch in 0..<accumulation {
             if microBatch > 0, isCancelled() { return nil }
@@ -106,15 +111,23 @@ final class Trainer {
                 step: step, microBatch: microBatch, tokens: batch.places.tokens, targets: batch.places.targets)
             transformer.pass = QuantizationPassKey(
                 seed: configuration.run.seed, pass: UInt64(step * accumulation + microBatch))
+            if microBatch == accumulation - 1, let inspected {
+                transformer.pass.capture = OperandCapture(inspected)
+            }
             loss += transformer.accumulateGradients(
                 batch.places.tokens, targets: batch.places.targets, sequences: sequences, length: length,
                 gradientScale: scale)
         }
+        finishInspection()
+        var clock = PassClock()
         let norm = optimizer.gradientNorm()
         let clipFactor = gradientClip > 0 && Double(norm) > gradientClip ? Float(gradientClip) / norm : 1
         var result = StepResult(
             loss: Float(loss / Double(tokensPerStep)), gradientNorm: norm, clippedNorm: norm * clipFactor,
-            learningRate: schedule.rate(after: step))
+            learningRate: schedule.rate(after: step),
+            timing: StepTiming(
+                forward: 1e3 * transformer.forwardSeconds, backward: 1e3 * transformer.backwardSeconds, optimizer: 0,
+                quantize: 1e3 * (compute.packingSeconds - packingBefore)))
         guard result.isFinite else {
             result.isRescued = rescue(result)
             return result
@@ -125,6 +138,7 @@ final class Trainer {
         if let tracker { weightChanges = tracker.changes() }
         tracksWeights = false
         transformer.updateWeightAverages()
+        result.timing.optimizer = 1e3 * clock.lap()
         observe(result)
         return result
     }

@@ -102,7 +102,7 @@ public actor TrainingEngine {
                 let before = trainer.step
                 guard try trainStep() else { return .diverged }
                 if trainer.step == before { continue }
-                if isDue(configuration.health.every) { emit(.quantized(trainer.healthReport())) }
+                if isDue(configuration.health.every) || isFirstReport { emit(.quantized(trainer.healthReport())) }
                 if isDue(configuration.health.probeEvery) { try probe() }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
@@ -121,6 +121,9 @@ public actor TrainingEngine {
     private func isDue(_ every: Int) -> Bool {
         every > 0 && trainer.step % every == 0
     }
+
+    /// So that there is something to see before `health.every` steps, which may take long.
+    private var isFirstReport: Bool { trainer.configuration.health.every > 0 && trainer.step == firstStep + 1 }
 
     /// Returns false if the run diverged.
     private func trainStep() throws -> Bool {
@@ -141,7 +144,7 @@ public actor TrainingEngine {
                 StepMetrics(
                     step: step, loss: result.loss, gradientNorm: result.gradientNorm, clippedNorm: result.clippedNorm,
                     learningRate: result.learningRate, tokens: step * trainer.tokensPerStep,
-                    stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds)))
+                    stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds, timing: result.timing)))
         emitNews()
         let clipped = trainer.clippedGradients()
         if !clipped.isEmpty { emit(.gradientsClipped(step: step, modules: clipped)) }
@@ -312,7 +315,8 @@ public actor TrainingEngine {
             validationTokens: corpus.tokenCount(.validation), entropyFloor: corpus.entropyRate,
             totalSteps: configuration.run.steps, tokensPerStep: trainer.tokensPerStep, seed: configuration.run.seed,
             threads: trainer.compute.pool.lanes, kernels: trainer.compute.tier.rawValue,
-            recipe: configuration.recipe, learningRate: trainer.schedule.peak,
+            recipe: configuration.recipe, plan: trainer.control.state.plan(for: configuration.model),
+            learningRate: trainer.schedule.peak,
             gradientClip: trainer.gradientClip, memoryBytes: trainer.memoryBytes)
     }
 }
