@@ -305,7 +305,7 @@ extension Script {
         // A change forgets what was said of the old formats, and the pending one has a mark.
         state.on(Script.change("x", ["layers.1.attn.q": LinearFormats(.fp8)]))
         state.keys(" ")
-        #expect(Self.text(state).contains(">q    4* 8  4_ b  b  b"))
+        #expect(Self.text(state).contains(">q    488* 8    4_   b    b    b"))
         #expect(Self.text(state).contains("1 pending"))
     }
 
@@ -361,6 +361,52 @@ extension Script {
             state.keys("G")
             #expect(Self.text(state).contains(">head"))
         }
+    }
+
+    /// Keys, news and sizes in any order: every frame can be drawn, and the cursor is always on a module.
+    @Test(arguments: [UInt64(3), 4])
+    func randomInputsDoNoHarm(_ seed: UInt64) {
+        var random = Generator(state: seed)
+        var state = Script.map(.zhou2025, layers: 13, glyphs: seed % 2 == 0 ? .ascii : .braille)
+        let keys = (KeyTable.map + KeyTable.picker).flatMap(\.keys).filter { $0 != .control("c") && $0 != "q" }
+        let values = [0, 1e-12, 0.5, 3, 1e9, .nan, .infinity, -.infinity]
+        var isSound = true
+        for round in 0..<1500 {
+            let path = state.map.modules.randomElement(using: &random) ?? .head
+            let number = values.randomElement(using: &random) ?? 0
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0:
+                state.on(
+                    .resize(
+                        Size(width: .random(in: 1...250, using: &random), height: .random(in: 1...90, using: &random))))
+            case 1: state.on(.tick(100 + Double(round)))
+            case 2:
+                let health = Script.health(Int.random(in: 0...900, using: &random), nonFinite: round % 3, error: number)
+                let gemm = HealthReport.GEMM(module: path, gemm: .dgrad, a: health, b: nil)
+                let module = HealthReport.Module(
+                    path: path, gradientNorm: number, forwardMilliseconds: number, backwardMilliseconds: 1)
+                state.on(.event(.quantized(HealthReport(step: round, gemms: [gemm], modules: [module]))))
+            case 3: state.on(.event(.stateChanged(Bool.random(using: &random) ? .running : .paused, step: round)))
+            case 4:
+                var module = ProbeReport.Module(
+                    path: path, gradientError: number, rho: number, flipRate: number, oscillation: number)
+                module.milliseconds = number
+                module.referenceMilliseconds = 2
+                state.on(
+                    .event(
+                        .probed(
+                            ProbeReport(
+                                step: round, loss: 1, referenceLoss: 1, gradientError: nil, modules: [module],
+                                attention: []))))
+            case 5:
+                state.focus = Bool.random(using: &random) ? .inspector : .precision
+            default: state.on(.key(keys.randomElement(using: &random) ?? .up))
+            }
+            let frame = state.frame()
+            isSound = isSound && frame.size == state.size && state.map.current != nil
+            if state.glyphs == .ascii { isSound = isSound && frame.cells.allSatisfy { $0.scalar.isASCII } }
+        }
+        #expect(isSound)
     }
 
     @Test func placesOfTheScreenAreModules() {

@@ -28,7 +28,7 @@ enum HistogramLines {
         counts += histogram.positive[1..<count].map(Double.init)
         let total = counts.reduce(0, +)
         let scales = [histogram.scales.lowerBound, histogram.scales.upperBound]
-            .map { NumberText.significant(Double($0)) }
+            .map { NumberText.trimmed(NumberText.significant(Double($0))) }
         var lines: [InspectorPanel.Line] = [
             [
                 (histogram.operand.rawValue, Style(.emphasis, .bold)),
@@ -65,22 +65,21 @@ enum HistogramLines {
         return lines
     }
 
-    /// Values beneath the bars, from the middle outward, where they don't touch.
+    /// Values beneath the bars where they don't touch, the range's ends first; of a magnitude both signs or none.
     private static func labels(_ magnitudes: [Double], pitch: Int) -> String {
         let count = magnitudes.count
         var cells = Array(repeating: Character(" "), count: (2 * count - 1) * pitch + 4)
+        func isFree(_ text: String, bin: Int) -> Bool {
+            let (start, end) = (bin * pitch, bin * pitch + text.count)
+            return end <= cells.count && cells[max(0, start - 1)..<min(cells.count, end + 1)].allSatisfy { $0 == " " }
+        }
         func put(_ text: String, bin: Int) {
-            let start = bin * pitch
-            let characters = Array(text)
-            let end = start + characters.count
-            guard end <= cells.count, cells[max(0, start - 1)..<min(cells.count, end + 1)].allSatisfy({ $0 == " " })
-            else { return }
-            for (offset, character) in characters.enumerated() { cells[start + offset] = character }
+            for (offset, character) in text.enumerated() { cells[bin * pitch + offset] = character }
         }
         put("0", bin: count - 1)
-        // The outermost first: they tell the range.
         for index in [count - 1] + Array(1..<max(1, count - 1)) where index > 0 {
             let text = NumberText.trimmed(NumberText.brief(magnitudes[index], 3))
+            guard isFree(text, bin: count - 1 + index), isFree("-" + text, bin: count - 1 - index) else { continue }
             put(text, bin: count - 1 + index)
             put("-" + text, bin: count - 1 - index)
         }

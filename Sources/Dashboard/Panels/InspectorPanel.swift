@@ -31,7 +31,9 @@ enum InspectorPanel {
         var lines = facts(state, path, formats, record, width: left)
         let rows = isWide ? max(3, min(12, height / 3 - 3)) : 3
         let right = HistogramLines.lines(
-            record.inspection, width: isWide ? width - left - 2 : width, rows: rows, glyphs: state.glyphs)
+            record.inspection, width: isWide ? width - left - 2 : width, rows: rows, glyphs: state.glyphs
+        )
+        .flatMap { SamplePanel.wrap($0, width: isWide ? width - left - 2 : width) }
         guard isWide else { return lines + [[]] + right }
         while lines.count < right.count { lines.append([]) }
         for (index, line) in right.enumerated() {
@@ -91,10 +93,10 @@ enum InspectorPanel {
     ) -> [Line] {
         let plain = Style(.axis)
         let hasMaximum = width >= 42
-        let figuresWidth = (hasMaximum ? 8 : 0) + 15
+        let figuresWidth = (hasMaximum ? 7 : 0) + 16
         let formatWidth = max(4, min(40, width - 8 - figuresWidth))
-        var header = right("sat%", 5) + right("zero%", 5) + right("SQNR", 5)
-        if hasMaximum { header = right("amax", 8) + header }
+        var header = right("sat%", 5) + right("zero%", 6) + right("SQNR", 5)
+        if hasMaximum { header = right("amax", 7) + header }
         var lines: [Line] = [[(left("", 8 + formatWidth), plain), (header, plain)]]
         for gemm in GEMMKind.allCases {
             let health = record.health(gemm)
@@ -120,13 +122,14 @@ enum InspectorPanel {
     }
 
     private static func figures(_ health: QuantizationHealth?, hasMaximum: Bool) -> Line {
-        guard let health else { return [(right("-", hasMaximum ? 8 : 5), Style(.axis))] }
+        guard let health else { return [(right("-", hasMaximum ? 7 : 5), Style(.axis))] }
         var line: Line = []
         if hasMaximum {
-            line.append((right(NumberText.significant(Double(health.amax)), 8), value(Double(health.amax))))
+            line.append(
+                (right(NumberText.trimmed(NumberText.significant(Double(health.amax))), 7), value(Double(health.amax))))
         }
         if health.nonFinite > 0 {
-            line.append((right("N \(NumberText.short(Double(health.nonFinite)))", 15), Style(.error, .bold)))
+            line.append((right("N \(NumberText.short(Double(health.nonFinite)))", 16), Style(.error, .bold)))
             return line
         }
         for (view, figure) in [
@@ -135,7 +138,7 @@ enum InspectorPanel {
         ] {
             let text = figure.map { NumberText.brief($0, 4) } ?? "-"
             let role = figure.map { view.role($0, among: $0...$0) } ?? .axis
-            line.append((right(text, 5), Style(role)))
+            line.append((right(text, view == .underflow ? 6 : 5), Style(role)))
         }
         return line
     }
@@ -175,7 +178,7 @@ enum InspectorPanel {
         if let oscillation = module.oscillation {
             line += [
                 (line.isEmpty ? "oscillation " : "  oscillation ", plain),
-                (NumberText.brief(oscillation, 4), Style(oscillation >= 16 ? .warning : .text)),
+                (brief(oscillation, 4), Style(oscillation >= 16 ? .warning : .text)),
             ]
         }
         return line.isEmpty ? lines : lines + [line]
@@ -193,7 +196,7 @@ enum InspectorPanel {
             guard let low = finite.min(), let high = finite.max() else { return nil }
             return [
                 (name, Style(.barText)), (Sparkline.text(shown, glyphs), Style(.loss)),
-                (" \(NumberText.brief(low, 4))-\(NumberText.brief(high, 4))", Style(.axis)),
+                (" \(brief(low, 4))-\(brief(high, 4))", Style(.axis)),
             ]
         }
     }
@@ -204,10 +207,13 @@ enum InspectorPanel {
         let value = 100 * share
         return
             (abs(value) >= 0.995 || value == 0 || !value.isFinite
-            ? NumberText.trimmed(NumberText.fixed(value, 1)) : NumberText.brief(value, 4)) + "%"
+            ? NumberText.trimmed(NumberText.fixed(value, 1)) : brief(value, 3)) + "%"
     }
 
-    private static func time(_ milliseconds: Double) -> String { "\(NumberText.brief(milliseconds, 4)) ms" }
+    private static func time(_ milliseconds: Double) -> String { "\(brief(milliseconds, 4)) ms" }
+
+    /// Without zeros at the end.
+    static func brief(_ value: Double, _ cells: Int) -> String { NumberText.trimmed(NumberText.brief(value, cells)) }
 
     private static func value(_ number: Double) -> Style { number.isFinite ? .text : Style(.error, .bold) }
 

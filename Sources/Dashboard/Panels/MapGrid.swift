@@ -10,7 +10,7 @@ struct MapGrid {
     /// Characters of a cell's text, and cells from one column to the next.
     let characters: Int
     let pitch: Int
-    /// Lines for the legend beneath the rows.
+    /// Lines free beneath the rows, for the legend.
     let legendLines: Int
 
     /// The cursor's mark, the name, a space.
@@ -27,7 +27,7 @@ struct MapGrid {
         let height = max(1, inside.height - 1)
         let visibleRows = min(map.rowCount, height)
         rows = Self.visible(map.firstRow, count: visibleRows, of: map.rowCount, with: map.cursor.row)
-        legendLines = min(2, max(0, height - map.rowCount))
+        legendLines = max(0, height - map.rowCount)
         let visibleLayers = min(map.layerCount, max(1, (room + 1) / pitch))
         layers = Self.visible(map.firstLayer, count: visibleLayers, of: map.layerCount, with: map.cursor.layer)
     }

@@ -31,8 +31,7 @@ enum PickerOverlay {
         let formats = picker.modules.compactMap { map.formats[$0] }
         guard let recipe = map.recipe, let model = map.model, let first = formats.first else { return [] }
         let plain = Style(.barText)
-        var lines: [Line] = [[("= in use  ~ in some  ", plain), ("*", Style(.strong, .bold)), (" chosen", plain)]]
-        for row in 0...GEMMKind.allCases.count { lines.append(choices(row, picker, formats, recipe)) }
+        var lines: [Line] = (0...GEMMKind.allCases.count).map { choices($0, picker, formats, recipe) }
 
         let rows = map.modules.filter(Set(picker.modules).contains)
         let costs = CostModel(model, vocabularySize: map.vocabularySize)
@@ -43,9 +42,9 @@ enum PickerOverlay {
             if let now = map.formats[path] { plan.linears[path] = picker.target.formats(over: now, recipe) }
         }
         let after = (costs.cost(of: rows, plan), costs.cost(of: plan, options))
-        lines.append([("theoretical cost, BF16 = 100%", plain)])
         lines.append([
-            (" selected ", plain), (change(before.0, after.0), Style(.emphasis, .bold)), ("  step ", plain),
+            (isWide ? "theoretical cost of BF16's: selected " : "cost ", plain),
+            (change(before.0, after.0), Style(.emphasis, .bold)), ("  step ", plain),
             (change(before.1, after.1), Style(.emphasis, .bold)),
         ])
         let name = picker.gemm?.rawValue ?? "module"
@@ -56,6 +55,7 @@ enum PickerOverlay {
             let then = recipe.gemms(of: picker.precision)
             lines.append([("\(recipe.name): \(picker.precision.rawValue) is ", plain), ("\(then)", .text)])
         }
+        lines.append([("= in use  ~ in some  ", plain), ("*", Style(.warning, .bold)), (" chosen", plain)])
         guard isWide else { return lines }
         lines.append([])
         let isUniform = formats.allSatisfy { $0 == first }

@@ -163,18 +163,18 @@ enum PrecisionPanel {
             var characters = Precision.allCases.map { precision in
                 [(String(character(precision)), Style(role(precision))), (" \(precision.rawValue)", plain)]
             }
-            switch grid.characters {
-            case 1: break
-            case 2: characters.append([("48", Style(role(.fp4))), (" forward, backward", plain)])
-            default: characters.append([("488", Style(role(.fp4))), (" fprop dgrad wgrad", plain)])
-            }
             characters.append([(String(pendingMark), Style(.warning, .bold)), (" pending", plain)])
             lines.append(characters)
             let marks: [(HealthMark, String)] = [
-                (.saturation, ">.1%"), (.heavySaturation, ">1% saturated"), (.heavyUnderflow, ">30% to 0"),
-                (.nonFinite, "non-finite"),
+                (.saturation, ">.1%"), (.heavySaturation, ">1% sat"), (.heavyUnderflow, ">30% zero"),
+                (.nonFinite, "NaN"),
             ]
             lines.append(marks.map { [(String($0.scalar), Style($0.role, .bold)), (" \($1)", plain)] })
+            switch grid.characters {
+            case 1: break
+            case 2: lines.insert([[("48", Style(role(.fp4))), (" forward and backward", plain)]], at: 0)
+            default: lines.insert([[("488", Style(role(.fp4))), (" fprop, dgrad and wgrad", plain)]], at: 0)
+            }
         } else {
             lines.append([[("\(map.view.rawValue): \(map.view.meaning)", plain)]])
         }
