@@ -44,13 +44,16 @@ enum PickerOverlay {
         let after = (costs.cost(of: rows, plan), costs.cost(of: plan, options))
         lines.append([
             (isWide ? "theoretical cost of BF16's: selected " : "cost ", plain),
-            (change(before.0, after.0), Style(.emphasis, .bold)), ("  step ", plain),
-            (change(before.1, after.1), Style(.emphasis, .bold)),
+            (change(before.0, after.0, isWide ? 1 : 0), Style(.emphasis, .bold)), ("  step ", plain),
+            (change(before.1, after.1, 1), Style(.emphasis, .bold)),
         ])
         let name = picker.gemm?.rawValue ?? "module"
         if let gemm = picker.gemm {
             let then = recipe.formats(gemm, picker.precision)
-            lines.append([("\(recipe.name): \(name) in \(picker.precision.rawValue) is ", plain), (text(then), .text)])
+            lines.append([
+                ("\(isWide ? "\(recipe.name): " : "")\(name) in \(picker.precision.rawValue) is ", plain),
+                (text(then), .text),
+            ])
         } else {
             let then = recipe.gemms(of: picker.precision)
             lines.append([("\(recipe.name): \(picker.precision.rawValue) is ", plain), ("\(then)", .text)])
@@ -100,8 +103,8 @@ enum PickerOverlay {
         return line
     }
 
-    private static func change(_ before: Double, _ after: Double) -> String {
-        func percent(_ value: Double) -> String { "\(NumberText.trimmed(NumberText.fixed(100 * value, 1)))%" }
+    private static func change(_ before: Double, _ after: Double, _ decimals: Int) -> String {
+        func percent(_ value: Double) -> String { "\(NumberText.trimmed(NumberText.fixed(100 * value, decimals)))%" }
         return before == after ? percent(before) : "\(percent(before)) > \(percent(after))"
     }
 

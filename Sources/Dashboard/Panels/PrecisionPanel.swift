@@ -212,9 +212,10 @@ enum PrecisionPanel {
         if grid.rows.lowerBound > 0 { note("\(glyphs.less)\(grid.rows.lowerBound)", Style(.emphasis)) }
         var text = "\(path) \(formats.precisions)"
         if let pending = map.pendingFormats(of: path) { text += " > \(pending.precisions)" }
-        let room = right - area.x - 4
-        if room >= 8 {
-            frame.put(" \(TitleBar.shortened(text, to: room - 1, glyphs)) ", x: area.x + 2, y: y, Style(.text))
+        let short = path == .head ? "head" : "\(label(path.name)) \(map.cursor.layer)"
+        let room = right - area.x - 5
+        if let shown = [text, path.description, short].first(where: { CharacterWidth.columns($0) <= room }) {
+            frame.put(" \(shown) ", x: area.x + 2, y: y, Style(.text))
         }
     }
 }
