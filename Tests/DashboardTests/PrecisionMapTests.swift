@@ -333,6 +333,13 @@ extension Script {
         }
         #expect(Array(seen.dropFirst()) == ["2.0", "0", "20", ".125", ".", ".", "3.50", "."])
         #expect(state.map.view == .precision)
+        // What the numbers are is said where there is room for it.
+        state.on(.resize(Size(width: 120, height: 40)))
+        for view in MapView.allCases.dropFirst() {
+            state.keys("m")
+            #expect(Self.text(state).contains(view.meaning.split(separator: " ").last ?? ""), "\(view)")
+            #expect(Self.text(state).contains("| \(view.rawValue): "))
+        }
     }
 
     @Test(arguments: [

@@ -176,7 +176,8 @@ enum PrecisionPanel {
             default: lines.insert([[("488", Style(role(.fp4))), (" fprop, dgrad and wgrad", plain)]], at: 0)
             }
         } else {
-            lines.append([[("\(map.view.rawValue): \(map.view.meaning)", plain)]])
+            let text = [("\(map.view.rawValue): \(map.view.meaning)", plain)]
+            lines += SamplePanel.wrap(text, width: grid.inside.width).map { [$0] }
         }
         let top = grid.y(ofRow: grid.rows.upperBound)
         let free = grid.inside.bottom - top
