@@ -110,7 +110,8 @@ enum MessageLine {
 enum Footer {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         frame.fill(area, .bar)
-        let items = KeyTable.footer(state.context).map { binding in
+        let bindings = (state.focusContext.map(KeyTable.footer) ?? []) + KeyTable.footer(state.context)
+        let items = bindings.map { binding in
             let isUseful = isUseful(binding.action, state)
             return [
                 (" \(binding.keys.first?.name ?? "")", Style(isUseful ? .title : .axis, on: .bar, .bold)),

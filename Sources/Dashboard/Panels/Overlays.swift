@@ -80,6 +80,11 @@ enum Help {
         row(set.lineKey, "gradient norm before clipping, mean of the steps", Style(.gradientNorm, .bold))
         row(set.referenceKey, "largest gradient norm: beyond it, gradients are clipped", Style(.clip))
         row("N", "NaN or infinite here", Style(.error, .bold))
+        row("4 8 b", "the module runs in FP4, FP8 or BF16")
+        row("488 48", "its fprop, dgrad and wgrad differ; its forward and backward do")
+        row("*", "the module waits for a change of precision", Style(.warning, .bold))
+        row("+ !", "more than 0.1 % or 1 % of an operand's values saturated", Style(.error, .bold))
+        row("_", "more than 30 % of an operand's values became zero", Style(.clip, .bold))
         if glyphs == .braille { row("⠉⠑⠢⣀⡠⠔⠊⠉", "not a smooth wave? start with --ascii", Style(.loss)) }
         return lines
     }

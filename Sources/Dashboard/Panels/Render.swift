@@ -26,7 +26,8 @@ extension DashboardState {
         switch overlay {
         case .help(let scroll): HelpOverlay.draw(self, scroll: scroll, into: &frame)
         case .quit(let choice): QuitQuestion.draw(self, choice: choice, into: &frame)
-        case .none, .commandLine, .prompt, .picker, .themes: break
+        case .picker(let picker): PickerOverlay.draw(self, picker, into: &frame)
+        case .none, .commandLine, .prompt, .themes: break
         }
         return frame
     }

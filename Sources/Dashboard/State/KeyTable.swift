@@ -4,12 +4,13 @@ public enum Action: Hashable, Sendable {
     case toggleLogarithmic, smoothMore, smoothLess, zoomIn, zoomOut, fit, follow
     case panLeft, panRight, toggleCrosshair, nextAxis, toggleOutliers, nextChartView
     case moveUp, moveDown, moveLeft, moveRight, cyclePrecision, openPicker, selectRange, selectRow, selectColumn
-    case selectAll, selectPattern, clearSelection, nextMapView, previousMapView, undo
+    case moveToFirstLayer, moveToLastLayer, moveToTop, moveToBottom
+    case selectAll, selectPattern, clearSelection, nextMapView, previousMapView, inspect, applyPending, undo
     case acknowledge, acknowledgeAll, filter, clearFilter, jump, copy, openThemes, toggleMouse, toggleGlyphs
     case fullScreen, focusNext, focusPrevious, focusNumber
     case scrollUp, scrollDown, pageUp, pageDown, scrollToStart, scrollToEnd
     case openCommandLine, openHelp, askToQuit, redraw, suspend
-    case close, choose, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving
+    case close, choose, chooseOrApply, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving
     case runCommand, complete, historyOlder, historyNewer
     case cursorLeft, cursorRight, cursorToStart, cursorToEnd
     case eraseBefore, eraseAfter, eraseWord, eraseLine
@@ -77,6 +78,8 @@ public enum KeyTable {
         KeyBinding(.dashboard, ["-"], .zoomOut, "Out", "zoom out: more of the newest steps"),
         KeyBinding(.dashboard, ["0"], .fit, "Fit", "fit: all steps"),
         KeyBinding(.dashboard, ["f"], .follow, "Follow", "follow the newest 1,000 steps"),
+        KeyBinding(
+            .dashboard, ["u"], .undo, "Undo", "drop the newest pending change of precision, or undo the last one made"),
         KeyBinding(.dashboard, ["z"], .fullScreen, "Full", "panel in focus on the full screen, and back", footer: 4),
         KeyBinding(.dashboard, [.tab], .focusNext, "Next", "focus the next panel"),
         KeyBinding(.dashboard, [.backTab], .focusPrevious, "Previous", "focus the previous panel"),

@@ -31,7 +31,8 @@ extension DashboardState {
             return []
         case .quit(let choice): return answer(action, choice)
         case .commandLine(let line): return edit(line, action)
-        case .prompt, .picker, .themes: return []
+        case .picker(let picker): return perform(action, on: picker)
+        case .prompt, .themes: return []
         }
     }
 
@@ -67,6 +68,7 @@ extension DashboardState {
         case .step: return ask(.step)
         case .sample: return ask(.sample)
         case .evaluate: return ask(.evaluate)
+        case .undo: return undo()
         case .fullScreen: isFullScreen.toggle()
         case .focusNext: moveFocus(by: 1)
         case .focusPrevious: moveFocus(by: -1)
@@ -87,7 +89,7 @@ extension DashboardState {
     }
 
     /// What would not be seen is not opened.
-    private mutating func open(_ wanted: Overlay) {
+    mutating func open(_ wanted: Overlay) {
         if !isTooSmall { overlay = wanted }
     }
 

@@ -35,7 +35,7 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
     case .key(let key): return state.press(key)
     case .tick(let now):
         state.advance(to: now)
-        return []
+        return state.advanceMap()
     case .resize(let size):
         state.size = size
         state.revision += 1
@@ -272,6 +272,8 @@ extension DashboardState {
         case .inspect, .stop: break
         }
         revision += 1
-        return [.send(command)]
+        // The steps to come are those that the user wanted the changes for.
+        let changes = command == .resume || command == .step ? sendPendingChanges() : []
+        return changes + [.send(command)]
     }
 }
