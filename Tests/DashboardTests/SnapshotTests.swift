@@ -53,7 +53,7 @@ import Testing
             state.keys(":")
             state.type("th")
         case .gradient: state.keys("2")
-        case .sample: state.keys("3")
+        case .sample: state.keys("6")
         }
         return state
     }

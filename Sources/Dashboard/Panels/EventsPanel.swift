@@ -36,7 +36,7 @@ enum EventsPanel {
             frame.put(text, x: inside.x + 1, y: inside.y, limit: inside.width - 1, Style(.axis))
         }
         frame.box(
-            area, title: "4 Events", notes: notes(events, shown), glyphs: glyphs, hasFocus: state.focus == .events)
+            area, title: "4 Events", notes: notes(events, shown, glyphs), glyphs: glyphs, hasFocus: state.focus == .events)
     }
 
     /// Where the parts of a row begin, from the panel's left.
@@ -110,11 +110,11 @@ enum EventsPanel {
         [(entry.kind.rawValue, Style(role(entry.kind), .bold)), (" \(entry.message)", .text)]
     }
 
-    private static func notes(_ events: EventLog, _ shown: Range<Int>) -> [String] {
+    private static func notes(_ events: EventLog, _ shown: Range<Int>, _ glyphs: Glyphs) -> [String] {
         var notes: [String] = []
         if shown.count < events.count { notes.append(LogPanel.position(shown.lowerBound, shown.count, events.count)) }
-        notes.append(events.filter.isEmpty ? "all" : "/\(events.filter.text)")
         if events.unseenCount > 0 { notes.append("\(NumberText.grouped(events.unseenCount)) unseen") }
+        notes.append(events.filter.isEmpty ? "all" : "/\(TitleBar.shortened(events.filter.text, to: 16, glyphs))")
         return notes
     }
 
