@@ -204,7 +204,7 @@ import Testing
         state.keys("m")
         #expect(state.focus == .gradientNorm)
         let shown = text(state)
-        #expect(shown.contains("2.0000 % @11") && shown.contains("all others") && shown.contains("70 %"))
+        #expect(shown.contains("2.0 % @11") && shown.contains("all others") && shown.contains("70 %"))
         state.keys("m")
         #expect(!state.view.showsModules)
     }
@@ -215,7 +215,9 @@ import Testing
         state.keys("m")
         #expect(text(state).contains("layers.47") && !text(state).contains("layers.10"))
         for _ in 0..<20 { state.keys(.pageDown) }
-        #expect(text(state).contains("layers.0") && text(state).contains("all others") && !text(state).contains("layers.47"))
+        #expect(
+            text(state).contains("layers.0") && text(state).contains("all others") && !text(state).contains("layers.47")
+        )
         for _ in 0..<20 { state.keys(.pageUp) }
         #expect(text(state).contains("layers.47"))
     }

@@ -128,21 +128,28 @@ import Testing
             state.on(.event(.gradientsClipped(step: step, modules: [clipped(2), clipped(step % 2 == 0 ? 1 : 3, 0.2)])))
         }
         var found = texts(state, .clipping).dropFirst(before)
-        #expect(found == ["layers.2.mlp.up 1.0000 % of values, norm 3.2000 to 1.5000 and 2 more, 50 of 50 steps"])
+        #expect(found == ["layers.2.mlp.up 1.0 % of values, norm 3.2000 to 1.5000 and 2 more, 50 of 50 steps"])
         for step in 52...20_000 { state.on(.event(.gradientsClipped(step: step, modules: [clipped(2)]))) }
         found = texts(state, .clipping).dropFirst(before)
         #expect(found.count < 12)
         // After a rest, the next is told at once.
         state.on(.event(.gradientsClipped(step: 40_000, modules: [clipped(1)])))
         #expect(
-            texts(state, .clipping).last == "layers.1.mlp.up 1.0000 % of values, norm 3.2000 to 1.5000")
+            texts(state, .clipping).last == "layers.1.mlp.up 1.0 % of values, norm 3.2000 to 1.5000")
+    }
+
+    /// A step in a hundred, again and again, doesn't push out everything else.
+    @Test func rareClippingIsSummedUpToo() {
+        let state = DashboardState.running(steps: 5000)
+        #expect((2...10).contains(texts(state, .clipping).count))
     }
 
     @Test func clippingByTheGlobalNormIsSummedUp() {
         let state = DashboardState.running(steps: 40)
         let steps = (1...40).filter { Script.metrics($0).isClipped }
         #expect(texts(state, .clipping).count == 1)
-        #expect(texts(state, .clipping).first?.hasSuffix("\(steps.count) of \(steps.last! - steps[0] + 1) steps") == true)
+        #expect(
+            texts(state, .clipping).first?.hasSuffix("\(steps.count) of \(steps.last! - steps[0] + 1) steps") == true)
     }
 
     // MARK: Precision
@@ -293,7 +300,8 @@ import Testing
                     let frame = state.frame()
                     let isShown = (1..<size.height).contains { y in
                         let row = frame.text(row: y)
-                        return row.contains(">") && row.contains("number \(number)") && !row.contains("number \(number)0")
+                        return row.contains(">") && row.contains("number \(number)")
+                            && !row.contains("number \(number)0")
                     }
                     #expect(isShown, "\(number) at \(size)")
                     state.keys(.down)

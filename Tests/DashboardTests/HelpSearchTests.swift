@@ -94,7 +94,9 @@ import Testing
             for index in 0..<count + 2 {
                 let frame = state.frame()
                 let marked = (1..<size.height - 1).count { y in
-                    (0..<size.width).contains { frame[$0, y].style.background == .selection && frame[$0, y].scalar == ">" }
+                    (0..<size.width).contains {
+                        frame[$0, y].style.background == .selection && frame[$0, y].scalar == ">"
+                    }
                 }
                 #expect(marked == 1, "row \(index) at \(size)")
                 state.keys(.down)

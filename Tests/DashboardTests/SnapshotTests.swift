@@ -7,6 +7,7 @@ import Testing
 @Suite struct SnapshotTests {
     enum Screen: String, CaseIterable {
         case start, running, paused, nan, help, quit, finished, command, gradient, sample
+        case crosshair, fork, modules, events, filter, helpSearch
     }
 
     struct Case: CustomTestStringConvertible {
@@ -30,7 +31,10 @@ import Testing
             Case(.running, 120, 40, .braille), Case(.paused, 120, 40, .ascii), Case(.command, 120, 40, .braille),
             Case(.running, 200, 60, .braille), Case(.finished, 200, 60, .ascii), Case(.help, 120, 40, .braille),
             Case(.running, 60, 15, .braille), Case(.help, 60, 15, .ascii), Case(.quit, 60, 15, .braille),
-            Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
+            Case(.crosshair, 120, 40, .braille), Case(.crosshair, 80, 24, .ascii), Case(.fork, 120, 40, .braille),
+            Case(.fork, 80, 24, .ascii), Case(.modules, 120, 40, .braille), Case(.modules, 60, 15, .ascii),
+            Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.filter, 80, 24, .braille),
+            Case(.helpSearch, 80, 24, .ascii), Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
             Case(.running, 39, 9, .braille), Case(.quit, 39, 9, .braille), Case(.paused, 39, 9, .ascii),
         ]
 
@@ -54,6 +58,21 @@ import Testing
             state.type("th")
         case .gradient: state.keys("2")
         case .sample: state.keys("6")
+        case .crosshair:
+            state.keys("f", "+", "i", "x", "x")
+            for _ in 0..<4 { state.keys("H") }
+        case .fork: Script.fork(&state)
+        case .modules:
+            Script.health(&state)
+            state.keys("m", "z")
+        case .events, .filter:
+            Script.fork(&state)
+            Script.health(&state)
+            state.keys("4", screen == .events ? "z" : "/")
+            if screen == .filter { state.type("mlp.up -clip") }
+        case .helpSearch:
+            state.keys("?")
+            state.type("zoom")
         }
         return state
     }

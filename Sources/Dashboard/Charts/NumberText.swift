@@ -41,6 +41,13 @@ enum NumberText {
         word(value) ?? (value < 0 ? "" : "+") + significant(value)
     }
 
+    /// A share from 0 to 1 as 12 %, 1.8 %, 0.04 %.
+    static func percent(_ share: Double) -> String {
+        let value = 100 * share
+        if value != 0, abs(value) < 0.01 { return scientific(value) + " %" }
+        return fixed(value, abs(value) >= 9.95 ? 0 : abs(value) >= 0.095 ? 1 : 2) + " %"
+    }
+
     /// 2.9e-04, as training logs write learning rates.
     static func scientific(_ value: Double) -> String {
         if let word = word(value) { return word }

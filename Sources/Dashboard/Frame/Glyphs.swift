@@ -42,11 +42,13 @@ struct Glyphs: Sendable {
     private static let braille = Glyphs(
         topLeft: "╭", topRight: "╮", bottomLeft: "╰", bottomRight: "╯", horizontal: "─", vertical: "│", axis: "│",
         axisTick: "┤", axisCorner: "└", baseTick: "┬", barFull: "█", barEmpty: "░", separator: "·", rawKey: "⢸",
-        lineKey: "━", referenceKey: "╌", forkKey: "━", clippedKey: "━", point: "◆", more: "↓", less: "↑", running: "▶", paused: "Ⅱ", stopped: "■",
+        lineKey: "━", referenceKey: "╌", forkKey: "━", clippedKey: "━", point: "◆", more: "↓", less: "↑", running: "▶",
+        paused: "Ⅱ", stopped: "■",
         ellipsis: "…", times: "×")
     private static let ascii = Glyphs(
         topLeft: "+", topRight: "+", bottomLeft: "+", bottomRight: "+", horizontal: "-", vertical: "|", axis: "|",
         axisTick: "+", axisCorner: "+", baseTick: "+", barFull: "#", barEmpty: ".", separator: "-", rawKey: ":",
-        lineKey: "*", referenceKey: "-", forkKey: "~", clippedKey: "=", point: "o", more: "v", less: "^", running: ">", paused: "=", stopped: "#",
+        lineKey: "*", referenceKey: "-", forkKey: "~", clippedKey: "=", point: "o", more: "v", less: "^", running: ">",
+        paused: "=", stopped: "#",
         ellipsis: "...", times: "x")
 }

@@ -45,8 +45,12 @@ enum ChartPanels {
 
         let crosshair = state.view.crosshair(in: chart.range)
         let legend =
-            crosshair == nil ? lossLegend(state, isWide: inside.width >= 60) : crosshairLegend(state, at: crosshair)
-        let rows = drawLegend(legend, into: &frame, at: inside)
+            crosshair == nil
+            ? lossLegend(state, isWide: inside.width >= 60)
+            : crosshairLegend(state, at: crosshair, ["loss", "ema", "val", "fork"])
+        // The floor alone is not worth a row of a small plot.
+        let hasRoom = crosshair != nil || state.forkState != nil || inside.height >= 16
+        let rows = drawLegend(legend, rows: hasRoom ? 2 : 1, into: &frame, at: inside)
         chart.draw(into: &frame, at: plot(inside, rows))
         frame.box(
             area, title: "1 Loss",
@@ -69,10 +73,10 @@ enum ChartPanels {
         if let evaluation = state.lastEvaluation {
             legend.append(entry(String(glyphs.point), validationStyle, "val", Double(evaluation.validationLoss)))
         }
+        if let fork = forkEntry(state) { legend.append(fork) }
         if let floor = state.run?.entropyFloor {
             legend.append(entry(glyphs.referenceKey, Style(.floor), "floor", floor))
         }
-        if let fork = forkEntry(state) { legend.append(fork) }
         return legend
     }
 
@@ -129,8 +133,9 @@ enum ChartPanels {
         let crosshair = state.view.crosshair(in: chart.range)
         let legend =
             crosshair == nil
-            ? normLegend(state, clip: clip, isWide: inside.width >= 44) : crosshairLegend(state, at: crosshair)
-        let rows = drawLegend(legend, into: &frame, at: inside)
+            ? normLegend(state, clip: clip, isWide: inside.width >= 44)
+            : crosshairLegend(state, at: crosshair, ["norm", "after", "lr"])
+        let rows = drawLegend(legend, rows: 2, into: &frame, at: inside)
         chart.draw(into: &frame, at: plot(inside, rows))
         frame.box(
             area, title: "2 Grad norm",
@@ -167,7 +172,7 @@ enum ChartPanels {
         if let largest = state.moduleGradients.rows.first, let share = largest.share {
             legend.append([
                 ("largest ", Style(.barText)), (largest.path.description, .text),
-                (" \(NumberText.fixed(100 * share, 0)) %", Style(.emphasis)),
+                (" \(NumberText.percent(share))", Style(.emphasis)),
             ])
         }
         return legend
@@ -196,12 +201,12 @@ enum ChartPanels {
 
     /// Whole entries, on a second row if the plot keeps enough room.
     /// - Returns: the rows used.
-    private static func drawLegend(_ legend: [Entry], into frame: inout Frame, at inside: Rectangle) -> Int {
+    private static func drawLegend(_ legend: [Entry], rows: Int, into frame: inout Frame, at inside: Rectangle) -> Int {
         var row = 0
         var x = inside.x
         for entry in legend {
             let width = entry.reduce(0) { $0 + CharacterWidth.columns($1.0) }
-            if x > inside.x, x + width > inside.right, row == 0, inside.height >= 8 {
+            if x > inside.x, x + width > inside.right, row + 1 < rows, inside.height >= 8 {
                 row = 1
                 x = inside.x
             }
@@ -212,8 +217,11 @@ enum ChartPanels {
         return row + 1
     }
 
-    private static func crosshairLegend(_ state: DashboardState, at step: Int?) -> [Entry] {
-        values(state, at: step).map { value in
+    /// The step, and of its values those that belong to the chart.
+    private static func crosshairLegend(_ state: DashboardState, at step: Int?, _ names: [String]) -> [Entry] {
+        values(state, at: step).filter { value in
+            value.name.hasPrefix("step") || names.contains { value.name.hasPrefix($0) }
+        }.map { value in
             [
                 ("\(value.name) ", Style(.barText)),
                 (value.text, value.isFinite ? Style(.emphasis) : Style(.error, .bold)),
@@ -253,6 +261,7 @@ enum ChartPanels {
         }
         if state.forkState != nil { add("fork", state.fork.value(at: step)?.bucket) }
         add("norm", state.gradientNorm.value(at: step)?.bucket)
+        add("after", state.clippedNorm.value(at: step)?.bucket)
         add("lr", state.learningRates.value(at: step)?.bucket, NumberText.scientific)
         return values
     }
@@ -283,7 +292,7 @@ enum ChartPanels {
             notes.append(
                 state.view.end == nil
                     ? "last \(NumberText.axisCount(window))"
-                    : "\(NumberText.axisCount(chart.range.lowerBound))-\(NumberText.axisCount(chart.range.upperBound))")
+                    : "\(NumberText.grouped(chart.range.lowerBound))-\(NumberText.grouped(chart.range.upperBound))")
         }
         if chart.ignoresOutliers { notes.append("\(chart.cutColumns) cut") }
         if chart.hiddenValues > 0 { notes.append("\(chart.hiddenValues) not above 0") }

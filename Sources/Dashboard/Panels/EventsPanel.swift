@@ -6,11 +6,11 @@ enum EventsPanel {
         let glyphs = Glyphs.of(state.glyphs)
         let inside = area.inset(x: 1, y: 1)
         let events = state.events
-        // On the full screen there is room for the whole text, in a panel beside others for its beginning.
-        let isWhole = state.isFullScreen
+        // Alone on the screen there is room for the whole text, in a panel beside others for its beginning.
+        let isWhole = area.width == frame.size.width
         let columns = Columns(state, width: inside.width)
         func lines(_ place: Int) -> [[(String, Style)]] {
-            let text = text(events[place])
+            let text = text(events[place], isShort: columns.time == nil)
             return isWhole ? SamplePanel.wrap(text, width: max(1, inside.right - 1 - inside.x - columns.text)) : [text]
         }
         let cursor = events.cursor
@@ -36,7 +36,8 @@ enum EventsPanel {
             frame.put(text, x: inside.x + 1, y: inside.y, limit: inside.width - 1, Style(.axis))
         }
         frame.box(
-            area, title: "4 Events", notes: notes(events, shown, glyphs), glyphs: glyphs, hasFocus: state.focus == .events)
+            area, title: "4 Events", notes: notes(events, shown, glyphs), glyphs: glyphs,
+            hasFocus: state.focus == .events)
     }
 
     /// Where the parts of a row begin, from the panel's left.
@@ -106,8 +107,10 @@ enum EventsPanel {
         }
     }
 
-    private static func text(_ entry: LogEntry) -> [(String, Style)] {
-        [(entry.kind.rawValue, Style(role(entry.kind), .bold)), (" \(entry.message)", .text)]
+    private static func text(_ entry: LogEntry, isShort: Bool) -> [(String, Style)] {
+        // In a narrow panel the figures matter more than the beginning that all modules share.
+        let message = isShort ? entry.message.replacing("layers.", with: "") : entry.message
+        return [(entry.kind.rawValue, Style(role(entry.kind), .bold)), (" \(message)", .text)]
     }
 
     private static func notes(_ events: EventLog, _ shown: Range<Int>, _ glyphs: Glyphs) -> [String] {

@@ -15,10 +15,11 @@ enum ModulesPanel {
         let first = min(state.view.firstModule, max(0, rowCount(state) - page))
         let nameWidth = min(
             max(8, gradients.rows.map { $0.path.description.count }.max() ?? 0), max(8, inside.width / 2 - 4))
-        let columns = Columns(nameWidth: nameWidth, inside: inside)
+        let largest = max(gradients.rows.compactMap(\.share).max() ?? 0, gradients.otherShare ?? 0)
+        let columns = Columns(nameWidth: nameWidth, inside: inside, largestShare: largest > 0 ? largest : 1)
         if gradients.rows.isEmpty {
             frame.put(
-                "no health report yet: health.every = 10 asks for them", x: inside.x, y: inside.y,
+                "no gradient norms of modules yet: they come with the health reports", x: inside.x, y: inside.y,
                 limit: inside.width, Style(.axis))
         } else {
             drawHead(columns, into: &frame, y: inside.y)
@@ -42,8 +43,10 @@ enum ModulesPanel {
     private struct Columns {
         let nameWidth: Int
         let inside: Rectangle
+        /// It has the longest bar.
+        let largestShare: Double
         static let normWidth = 7
-        static let shareWidth = 5
+        static let shareWidth = 6
         static let clipWidth = 16
 
         var norm: Int { inside.x + nameWidth + 1 }
@@ -73,7 +76,7 @@ enum ModulesPanel {
         if let share = row.share { drawShare(share, columns, glyphs, into: &frame, y: y) }
         if let clip = columns.clip, let clipped = row.clipped {
             frame.put(
-                "\(NumberText.significant(100 * clipped.fraction)) % @\(NumberText.axisCount(clipped.step))", x: clip,
+                "\(NumberText.percent(clipped.fraction)) @\(NumberText.axisCount(clipped.step))", x: clip,
                 y: y, limit: columns.inside.right - clip, Style(.clip))
         }
     }
@@ -81,11 +84,11 @@ enum ModulesPanel {
     private static func drawShare(
         _ share: Double, _ columns: Columns, _ glyphs: Glyphs, into frame: inout Frame, y: Int
     ) {
-        let text = NumberText.fixed(100 * share, share < 0.0995 ? 1 : 0) + " %"
+        let text = NumberText.percent(share)
         frame.put(
             text, x: columns.share + max(0, Columns.shareWidth - text.count), y: y,
             limit: columns.inside.right - columns.share, .text)
-        let filled = Int((share * Double(columns.barWidth)).rounded())
+        let filled = Int((share / columns.largestShare * Double(columns.barWidth)).rounded())
         for x in 0..<max(0, min(columns.barWidth, filled)) {
             frame.put(glyphs.barFull, x: columns.bar + x, y: y, Style(.gradientNorm))
         }

@@ -54,7 +54,7 @@ enum Help {
         let rows = rows(first: help.context, glyphs)
         guard !words.isEmpty else { return rows }
         let ranked = rows.compactMap { row in row.rank(words).map { (row, $0) } }
-        return ranked.filter { $0.1 == 0 }.map(\.0) + ranked.filter { $0.1 > 0 }.map(\.0)
+        return (0...2).flatMap { rank in ranked.filter { $0.1 == rank }.map(\.0) }
     }
 
     private static func rows(first: KeyContext, _ glyphs: GlyphSet) -> [HelpRow] {
@@ -70,7 +70,8 @@ enum Help {
     private static var commands: [HelpRow] {
         Command.list.map {
             HelpRow(
-                section: "Commands", keys: $0.argument.isEmpty ? ":\($0.name)" : ":\($0.name) \($0.argument)", help: $0.help,
+                section: "Commands", keys: $0.argument.isEmpty ? ":\($0.name)" : ":\($0.name) \($0.argument)",
+                help: $0.help,
                 content: .command(name: $0.name, argument: $0.argument))
         }
     }
@@ -116,7 +117,8 @@ enum HelpOverlay {
         let choice = min(help.choice, max(0, rows.count - 1))
         MessageLine.drawLine(
             help.search, label: "search: ",
-            hint: help.search.text.isEmpty ? "type to search keys, actions and commands; Enter does what the row says" : "",
+            hint: help.search.text.isEmpty
+                ? "type to search keys, actions and commands; Enter does what the row says" : "",
             into: &frame, at: Rectangle(x: inside.x - 1, y: inside.y, width: inside.width + 2, height: 1))
         let lines = lines(rows, hasSections: help.search.text.isEmpty, width: inside.width)
         let page = max(0, inside.height - 1)
@@ -127,7 +129,8 @@ enum HelpOverlay {
             let y = inside.y + 1 + offset
             let isChosen = line.row == choice && !rows.isEmpty
             if isChosen {
-                frame.fill(Rectangle(x: inside.x - 1, y: y, width: inside.width + 2, height: 1), Style(.text, on: .selection))
+                frame.fill(
+                    Rectangle(x: inside.x - 1, y: y, width: inside.width + 2, height: 1), Style(.text, on: .selection))
             }
             if isChosen, lines.firstIndex(where: { $0.row == choice }) == start + offset {
                 frame.put(">", x: inside.x - 1, y: y, Style(.strong, on: .selection, .bold))
@@ -139,7 +142,8 @@ enum HelpOverlay {
             }
         }
         if rows.isEmpty, page > 0 {
-            frame.put("nothing found: Esc clears the search", x: inside.x, y: inside.y + 1, limit: inside.width, Style(.axis))
+            frame.put(
+                "nothing found: Esc clears the search", x: inside.x, y: inside.y + 1, limit: inside.width, Style(.axis))
         }
         frame.box(
             area, title: "Help", notes: rows.isEmpty ? [] : ["\(choice + 1)/\(rows.count)"], glyphs: glyphs,

@@ -111,7 +111,8 @@ public struct ChartView: Sendable, Hashable {
     /// What is in the middle stays there; the newest step stays at the right while it is followed.
     private mutating func zoom(to size: Int, _ steps: ClosedRange<Int>) {
         let range = range(in: steps)
-        let middle = crosshair(in: range) ?? end.map { _ in range.lowerBound + (range.upperBound - range.lowerBound) / 2 }
+        let middle =
+            crosshair(in: range) ?? end.map { _ in range.lowerBound + (range.upperBound - range.lowerBound) / 2 }
         window = size
         guard let middle else { return }
         end = min(steps.upperBound, middle + size / 2)

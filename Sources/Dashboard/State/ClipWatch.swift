@@ -1,7 +1,7 @@
 import Core
 
 /// Sums up clipping, which can happen in every step: one entry for at least 50 steps, kept up to date. Where clipping
-/// goes on, every entry stands for twice as many steps as the one before.
+/// goes on, or comes back soon, every entry stands for twice as many steps as the one before.
 struct ClipWatch: Sendable {
     private struct Episode: Sendable {
         var id: Int
@@ -39,11 +39,11 @@ struct ClipWatch: Sendable {
         let often = episode?.counts.max { ($0.value, $1.key.description) < ($1.value, $0.key.description) }
         let module = often?.key ?? worst.module
         let shown = modules.first { $0.module == module } ?? worst
-        let share = NumberText.significant(100 * shown.fraction)
         let others = (episode?.counts.count ?? 1) - 1
         return News(
             id: currentID,
-            text: "\(shown.module) \(share) % of values, norm \(Self.norms(shown.normBefore, shown.normAfter))"
+            text:
+                "\(shown.module) \(NumberText.percent(shown.fraction)) of values, norm \(Self.norms(shown.normBefore, shown.normAfter))"
                 + (others > 0 ? " and \(others) more" : "") + steps,
             module: shown.module)
     }
@@ -61,7 +61,7 @@ struct ClipWatch: Sendable {
 
     private mutating func count(_ step: Int, modules: [ModulePath]) {
         if let old = episode, step >= old.first + old.length {
-            let goesOn = step - old.last < Self.window
+            let goesOn = step - old.last < max(4 * Self.window, old.length)
             episode = Episode(
                 id: 0, first: step, length: goesOn ? min(Self.longestWindow, 2 * old.length) : Self.window, last: step)
         } else if episode == nil {

@@ -83,7 +83,7 @@ struct HealthWatch: Sendable {
             news.append(tell(trouble, worst, begun.count, ""))
         }
         if let worst = doubled.max(by: { $0.finding.share < $1.finding.share }) {
-            news.append(tell(trouble, worst.finding, doubled.count, ", was \(Self.percent(worst.before))"))
+            news.append(tell(trouble, worst.finding, doubled.count, ", was \(NumberText.percent(worst.before))"))
         }
         if let longest = ended.max(by: { ($0.steps, $1.module.description) < ($1.steps, $0.module.description) }) {
             news.append(
@@ -98,15 +98,11 @@ struct HealthWatch: Sendable {
     private func tell(_ trouble: Trouble, _ worst: Finding, _ count: Int, _ addition: String) -> News {
         News(
             kind: trouble.kind, module: worst.module,
-            text: "\(worst.module) \(Self.percent(worst.share)) of \(worst.operand) \(trouble.word)\(addition)"
+            text: "\(worst.module) \(NumberText.percent(worst.share)) of \(worst.operand) \(trouble.word)\(addition)"
                 + Self.others(count))
     }
 
     private static func others(_ count: Int) -> String { count > 1 ? " and \(count - 1) more" : "" }
-
-    private static func percent(_ share: Double) -> String {
-        NumberText.fixed(100 * share, share < 0.0995 ? 1 : 0) + " %"
-    }
 
     /// In the order of the report.
     private static func worst(_ report: HealthReport, _ trouble: Trouble) -> [Finding] {

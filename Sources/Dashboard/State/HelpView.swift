@@ -28,7 +28,8 @@ struct HelpRow: Sendable {
         return "\(binding.label) \(help) \(section)"
     }
 
-    /// How well a search finds the row: 0 for one of its keys, 1 for its words; nil if not at all.
+    /// How well a search finds the row: 0 for one of its keys, 1 for the name of its action, 2 for other words; nil if not
+    /// at all.
     func rank(_ words: [String]) -> Int? {
         guard !words.isEmpty else { return 0 }
         if words.count == 1, case .binding(let binding) = content,
@@ -38,9 +39,14 @@ struct HelpRow: Sendable {
         }
         let text = text.lowercased()
         let isFound = words.allSatisfy { word in
-            text.contains(word.lowercased()) || keys.split(separator: " ").contains { $0.lowercased() == word.lowercased() }
+            text.contains(word.lowercased())
+                || keys.split(separator: " ").contains { $0.lowercased() == word.lowercased() }
         }
-        return isFound ? 1 : nil
+        guard isFound else { return nil }
+        if case .binding(let binding) = content, binding.label.lowercased().hasPrefix(words[0].lowercased()) {
+            return 1
+        }
+        return 2
     }
 }
 

@@ -5,7 +5,8 @@ extension KeyTable {
         KeyBinding(
             .charts, [.right, "l"], .panRight, "Later",
             "later steps, or the crosshair to the right; at the newest step the view follows again", footer: 3),
-        KeyBinding(.charts, ["H"], .panFarLeft, "Far left", "a whole view earlier, or the crosshair a tenth to the left"),
+        KeyBinding(
+            .charts, ["H"], .panFarLeft, "Far left", "a whole view earlier, or the crosshair a tenth to the left"),
         KeyBinding(
             .charts, ["L"], .panFarRight, "Far right", "a whole view later, or the crosshair a tenth to the right"),
         KeyBinding(.charts, [.home, "g"], .panToStart, "First", "to the first step"),

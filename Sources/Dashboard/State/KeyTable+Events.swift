@@ -14,7 +14,8 @@ extension KeyTable {
             footer: 2),
         KeyBinding(.events, [.escape], .clearFilter, "All", "show all events"),
         KeyBinding(
-            .events, ["a"], .acknowledge, "Seen", "acknowledge the event under the cursor and all older ones", footer: 3),
+            .events, ["a"], .acknowledge, "Seen", "acknowledge the event under the cursor and all older ones", footer: 3
+        ),
         KeyBinding(.events, ["A", .control("a")], .acknowledgeAll, "All seen", "acknowledge all events", footer: 4),
         KeyBinding(.events, ["Y"], .copy, "Copy", "copy the event", footer: 5),
     ]
@@ -22,7 +23,8 @@ extension KeyTable {
     static let prompt: [KeyBinding] =
         [KeyBinding(.prompt, [.enter], .accept, "Accept", "keep the filter, or select the modules", footer: 1)]
         + editing(.prompt) + [
-            KeyBinding(.prompt, [.escape, .control("c")], .close, "Cancel", "clear the filter, or select nothing", footer: 2)
+            KeyBinding(
+                .prompt, [.escape, .control("c")], .close, "Cancel", "clear the filter, or select nothing", footer: 2)
         ]
 
     static let help: [KeyBinding] =
