@@ -180,7 +180,7 @@ import Testing
                 .precisionEffect(PrecisionEffect(id: 1, step: 151, steps: 50, lossBefore: 2.1402, lossAfter: 2.1391))))
         let entry = state.events.entries.last
         #expect(entry?.kind == .effect && entry?.module == module && entry?.step == 151)
-        #expect(entry?.text == "prec layers.3.mlp.up bf16: loss before 2.1402, after 50 steps 2.1391 (-0.0011)")
+        #expect(entry?.text == "-0.0011, loss before 2.1402, after 50 steps 2.1391: prec layers.3.mlp.up bf16")
     }
 
     // MARK: The panel

@@ -106,7 +106,7 @@ import Testing
                 .precisionEffect(
                     PrecisionEffect(id: 1, step: 51, steps: 50, lossBefore: 2, lossAfter: 1.5))))
         #expect(state.events.entries.last?.step == 51)
-        #expect(state.events.entries.last?.text.contains("loss before 2.0000, after 50 steps 1.5000 (-0.5000)") == true)
+        #expect(state.events.entries.last?.text.contains("-0.5000, loss before 2.0000, after 50 steps 1.5000") == true)
     }
 
     @Test func commandLineEdits() {

@@ -15,7 +15,7 @@ enum ModulesPanel {
         let first = min(state.view.firstModule, max(0, rowCount(state) - page))
         let nameWidth = min(
             max(8, gradients.rows.map { $0.path.description.count }.max() ?? 0), max(8, inside.width / 2 - 4))
-        let largest = max(gradients.rows.compactMap(\.share).max() ?? 0, gradients.otherShare ?? 0)
+        let largest = gradients.rows.compactMap(\.share).max() ?? 0
         let columns = Columns(nameWidth: nameWidth, inside: inside, largestShare: largest > 0 ? largest : 1)
         if gradients.rows.isEmpty {
             frame.put(
@@ -43,7 +43,7 @@ enum ModulesPanel {
     private struct Columns {
         let nameWidth: Int
         let inside: Rectangle
-        /// It has the longest bar.
+        /// Its bar has the full length.
         let largestShare: Double
         static let normWidth = 7
         static let shareWidth = 6
@@ -61,7 +61,10 @@ enum ModulesPanel {
         let style = Style(.barText)
         frame.put("module", x: columns.inside.x, y: y, style)
         frame.put("norm", x: columns.norm, y: y, limit: columns.inside.right - columns.norm, style)
-        frame.put("share of squared norm", x: columns.share, y: y, limit: columns.inside.right - columns.share, style)
+        frame.put(
+            "share of squared norm", x: columns.share, y: y,
+            limit: (columns.clip ?? columns.inside.right) - 1 - columns.share,
+            style)
         if let clip = columns.clip { frame.put("clipped", x: clip, y: y, style) }
     }
 
@@ -88,7 +91,7 @@ enum ModulesPanel {
         frame.put(
             text, x: columns.share + max(0, Columns.shareWidth - text.count), y: y,
             limit: columns.inside.right - columns.share, .text)
-        let filled = Int((share / columns.largestShare * Double(columns.barWidth)).rounded())
+        let filled = Int((min(1, share / columns.largestShare) * Double(columns.barWidth)).rounded())
         for x in 0..<max(0, min(columns.barWidth, filled)) {
             frame.put(glyphs.barFull, x: columns.bar + x, y: y, Style(.gradientNorm))
         }

@@ -90,11 +90,12 @@ extension DashboardState {
     private mutating func record(_ effect: PrecisionEffect) {
         let change = pendingEffects.removeValue(forKey: effect.id)
         let before = effect.lossBefore.map { NumberText.significant($0) } ?? "-"
-        let difference = effect.lossBefore.map { " (\(NumberText.signed(effect.lossAfter - $0)))" } ?? ""
+        let difference = effect.lossBefore.map { "\(NumberText.signed(effect.lossAfter - $0)), " } ?? ""
         note(
             .effect,
-            "\(change?.text ?? "change \(effect.id)"): loss before \(before), after \(effect.steps) steps "
-                + NumberText.significant(effect.lossAfter) + difference,
+            // The difference first: a narrow panel has no room for more.
+            "\(difference)loss before \(before), after \(effect.steps) steps \(NumberText.significant(effect.lossAfter)): "
+                + (change?.text ?? "change \(effect.id)"),
             step: effect.step, module: change?.modules.first?.module)
     }
 
