@@ -213,13 +213,14 @@ import Testing
         var state = DashboardState.running(Size(width: 80, height: 24), glyphs: .ascii, steps: 11)
         state.on(.event(.quantized(report((1...48).map(Double.init), step: 11))))
         state.keys("m")
-        #expect(text(state).contains("layers.47") && !text(state).contains("layers.10"))
+        #expect(text(state).contains("47.mlp.up") && !text(state).contains("10.mlp.up"))
         for _ in 0..<20 { state.keys(.pageDown) }
         #expect(
-            text(state).contains("layers.0") && text(state).contains("all others") && !text(state).contains("layers.47")
+            text(state).contains(" 0.mlp.up") && text(state).contains("all others")
+                && !text(state).contains("47.mlp.up")
         )
         for _ in 0..<20 { state.keys(.pageUp) }
-        #expect(text(state).contains("layers.47"))
+        #expect(text(state).contains("47.mlp.up"))
     }
 
     @Test func keysOfTheChartsWorkFromEveryPanel() {

@@ -250,6 +250,23 @@ import Testing
         #expect(state.events.filter.isEmpty)
     }
 
+    @Test func aPromptSaysWhatItChooses() {
+        for (purpose, label) in [
+            (PromptPurpose.filterEvents, "filter events: "), (.selectModules, "select modules: "),
+        ] {
+            var state = many(3)
+            state.overlay = .prompt(purpose, CommandLine(text: ""))
+            #expect(screen(state).contains(label + " "))
+            state.type("mlp")
+            state.keys(.home, .delete)
+            state.type("M")
+            #expect(screen(state).contains(label + "Mlp"))
+            #expect(state.frame().cursor == Frame.Cursor(x: 2 + label.count, y: 22))
+            state.keys(.control("u"), .delete, .delete, .backspace)
+            #expect(state.context == .dashboard)
+        }
+    }
+
     @Test func enterJumpsToTheStep() {
         var state = DashboardState.running(Size(width: 120, height: 40), steps: 1040)
         state.keys("f", "+", "+", "4", "/")

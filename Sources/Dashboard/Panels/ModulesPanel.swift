@@ -49,6 +49,12 @@ enum ModulesPanel {
         static let shareWidth = 6
         static let clipWidth = 16
 
+        /// Without what all modules share if the whole doesn't fit.
+        func name(_ path: ModulePath) -> String {
+            let name = path.description
+            return name.count > nameWidth ? name.replacing("layers.", with: "") : name
+        }
+
         var norm: Int { inside.x + nameWidth + 1 }
         var share: Int { norm + Self.normWidth + 1 }
         var bar: Int { share + Self.shareWidth + 1 }
@@ -61,10 +67,9 @@ enum ModulesPanel {
         let style = Style(.barText)
         frame.put("module", x: columns.inside.x, y: y, style)
         frame.put("norm", x: columns.norm, y: y, limit: columns.inside.right - columns.norm, style)
-        frame.put(
-            "share of squared norm", x: columns.share, y: y,
-            limit: (columns.clip ?? columns.inside.right) - 1 - columns.share,
-            style)
+        let room = (columns.clip ?? columns.inside.right) - 1 - columns.share
+        let share = "share of squared norm"
+        frame.put(room < share.count ? "share" : share, x: columns.share, y: y, limit: max(0, room), style)
         if let clip = columns.clip { frame.put("clipped", x: clip, y: y, style) }
     }
 
@@ -72,7 +77,7 @@ enum ModulesPanel {
         _ row: ModuleGradients.Row, _ columns: Columns, _ glyphs: Glyphs, into frame: inout Frame, y: Int
     ) {
         frame.put(
-            TitleBar.shortened(row.path.description, to: columns.nameWidth, glyphs), x: columns.inside.x, y: y, .text)
+            TitleBar.shortened(columns.name(row.path), to: columns.nameWidth, glyphs), x: columns.inside.x, y: y, .text)
         frame.put(
             NumberText.significant(row.norm), x: columns.norm, y: y, limit: columns.inside.right - columns.norm,
             row.norm.isFinite ? Style(.strong) : Style(.error, .bold))

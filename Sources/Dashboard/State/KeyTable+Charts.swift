@@ -1,10 +1,10 @@
 extension KeyTable {
     static let charts: [KeyBinding] = [
         KeyBinding(
-            .charts, [.left, "h"], .panLeft, "Earlier", "earlier steps, or the crosshair to the left", footer: 2),
+            .charts, [.left, "h"], .panLeft, "Earlier", "earlier steps, or the crosshair to the left"),
         KeyBinding(
             .charts, [.right, "l"], .panRight, "Later",
-            "later steps, or the crosshair to the right; at the newest step the view follows again", footer: 3),
+            "later steps, or the crosshair to the right; at the newest step the view follows again"),
         KeyBinding(
             .charts, ["H"], .panFarLeft, "Far left", "a whole view earlier, or the crosshair a tenth to the left"),
         KeyBinding(
@@ -15,12 +15,12 @@ extension KeyTable {
             .charts, ["i"], .toggleCrosshair, "Crosshair",
             "crosshair with the values of its step, and off; zooming keeps it in the middle", footer: 1),
         KeyBinding(.charts, [.escape], .hideCrosshair, "No crosshair", "crosshair off"),
-        KeyBinding(.charts, ["x"], .nextAxis, "X axis", "x axis in steps, tokens or time", footer: 4),
+        KeyBinding(.charts, ["x"], .nextAxis, "X axis", "x axis in steps, tokens or time", footer: 2),
         KeyBinding(
             .charts, ["o"], .toggleOutliers, "Outliers",
-            "ignore outliers: the y axis holds what lies between the 1st and the 99th percentile", footer: 5),
+            "ignore outliers: the y axis holds what lies between the 1st and the 99th percentile"),
         KeyBinding(
-            .charts, ["m"], .toggleModules, "Modules", "gradient norm of every module, or the curve", footer: 6),
+            .charts, ["m"], .toggleModules, "Modules", "gradient norm of every module, or the curve", footer: 3),
         KeyBinding(.charts, [.up, "k"], .scrollUp, "Up", "scroll the list of modules up"),
         KeyBinding(.charts, [.down, "j"], .scrollDown, "Down", "scroll the list of modules down"),
         KeyBinding(.charts, [.pageUp], .pageUp, "Page up", "scroll the list of modules a page up"),

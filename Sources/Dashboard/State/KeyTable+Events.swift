@@ -16,8 +16,8 @@ extension KeyTable {
         KeyBinding(
             .events, ["a"], .acknowledge, "Seen", "acknowledge the event under the cursor and all older ones", footer: 3
         ),
-        KeyBinding(.events, ["A", .control("a")], .acknowledgeAll, "All seen", "acknowledge all events", footer: 4),
-        KeyBinding(.events, ["Y"], .copy, "Copy", "copy the event", footer: 5),
+        KeyBinding(.events, ["A", .control("a")], .acknowledgeAll, "All seen", "acknowledge all events"),
+        KeyBinding(.events, ["Y"], .copy, "Copy", "copy the event"),
     ]
 
     static let prompt: [KeyBinding] =

@@ -85,6 +85,8 @@ extension DashboardState {
         marks.add(mark, step: change.step)
         note(kind, change.summary, step: change.step, module: change.modules.first?.module)
         pendingEffects[change.id] = change
+        // Effects that never came, as in a recording that was cut.
+        if pendingEffects.count > 100, let oldest = pendingEffects.keys.min() { pendingEffects[oldest] = nil }
     }
 
     private mutating func record(_ effect: PrecisionEffect) {
