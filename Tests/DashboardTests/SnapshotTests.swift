@@ -8,6 +8,7 @@ import Testing
     enum Screen: String, CaseIterable {
         case start, running, paused, nan, help, quit, finished, command, gradient, sample
         case map, inspector, picker
+        case crosshair, fork, modules, events, filter, helpSearch
     }
 
     struct Case: CustomTestStringConvertible {
@@ -35,6 +36,10 @@ import Testing
             Case(.map, 120, 40, .braille), Case(.map, 80, 24, .ascii), Case(.map, 40, 10, .ascii),
             Case(.inspector, 120, 40, .ascii), Case(.inspector, 80, 24, .braille), Case(.inspector, 60, 15, .ascii),
             Case(.picker, 120, 40, .braille), Case(.picker, 80, 24, .ascii), Case(.picker, 40, 10, .ascii),
+            Case(.crosshair, 120, 40, .braille), Case(.crosshair, 80, 24, .ascii), Case(.fork, 120, 40, .braille),
+            Case(.fork, 80, 24, .ascii), Case(.modules, 120, 40, .braille), Case(.modules, 60, 15, .ascii),
+            Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.filter, 80, 24, .braille),
+            Case(.helpSearch, 80, 24, .ascii),
             Case(.running, 39, 9, .braille), Case(.quit, 39, 9, .braille), Case(.paused, 39, 9, .ascii),
         ]
 
@@ -58,7 +63,22 @@ import Testing
             state.keys(":")
             state.type("th")
         case .gradient: state.keys("2")
-        case .sample: state.keys("3")
+        case .sample: state.keys("6")
+        case .crosshair:
+            state.keys("f", "+", "i", "x", "x")
+            for _ in 0..<4 { state.keys("H") }
+        case .fork: Script.fork(&state)
+        case .modules:
+            Script.health(&state)
+            state.keys("m", "z")
+        case .events, .filter:
+            Script.fork(&state)
+            Script.health(&state)
+            state.keys("4", screen == .events ? "z" : "/")
+            if screen == .filter { state.type("mlp.up -clip") }
+        case .helpSearch:
+            state.keys("?")
+            state.type("zoom")
         }
         return state
     }
