@@ -42,7 +42,8 @@ final class Trainer {
     let batch: (arena: Arena, places: (tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>))
 
     /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
-    init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
+    /// - Parameter compute: of another run that takes turns with this one; nil: its own.
+    init(_ configuration: RunConfiguration, corpus: any Corpus, compute: ComputeContext? = nil) throws {
         try configuration.validate()
         try configuration.recipe.schedule.validate(for: configuration.model)
         self.configuration = configuration
@@ -54,9 +55,12 @@ final class Trainer {
         try corpus.validate(context: model.context)
         sampler = BatchSampler(
             corpus: corpus, seed: configuration.run.seed, batch: configuration.training.batch, context: model.context)
-        compute = try ComputeContext(
-            tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads,
-            strictFP8: configuration.training.strictFP8)
+        let compute =
+            try compute
+            ?? ComputeContext(
+                tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads,
+                strictFP8: configuration.training.strictFP8)
+        self.compute = compute
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
             plan: configuration.recipe.plan(for: model), compute: compute)
