@@ -172,8 +172,9 @@ struct LinearGroup {
     /// Shares time out to the parts that a GEMM computed, by their FLOPs.
     private func record(_ seconds: Double, start: Int, outputs: Int, isBackward: Bool) {
         guard let records else { return }
-        for (index, part) in parts.enumerated() where part.start >= start && part.start < start + outputs {
-            records.seconds[2 * index + (isBackward ? 1 : 0)] += seconds * Double(part.outputs) / Double(outputs)
+        for index in parts.indices where parts[index].start >= start && parts[index].start < start + outputs {
+            records.seconds[2 * index + (isBackward ? 1 : 0)] +=
+                seconds * Double(parts[index].outputs) / Double(outputs)
         }
     }
 

@@ -46,7 +46,7 @@ public struct Layout: Sendable {
         let isWide = body.width >= 120
         let isTall = body.height >= 46
         let texts = isTall ? max(9, body.height / 5) : 0
-        let map = max(8, (body.height - texts) * 9 / 20)
+        let map = max(10, (body.height - texts) * 9 / 20)
         let charts = body.height - texts - map
         let left = body.width * 11 / 20
         var result = columns(

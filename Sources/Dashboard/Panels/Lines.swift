@@ -12,22 +12,48 @@ enum StatusLine {
             figures.append(figure(NumberText.short(rate), " tok/s"))
         }
         if let time = state.throughput.stepMilliseconds {
-            figures.append(figure(NumberText.fixed(time, time < 100 ? 1 : 0), " ms/step"))
+            figures.append(
+                figure(NumberText.fixed(time, time < 100 ? 1 : 0), " ms") + timing(state))
+        }
+        if let shares = state.map.shares { figures.append([(shares.description, Style(.strong, .bold))]) }
+        if let cost = state.map.cost {
+            let measured = state.map.measuredCost.map { ", measured \(NumberText.fixed($0, 2))" } ?? ""
+            figures.append([
+                ("cost ", Style(.barText)), (NumberText.fixed(cost, 2), Style(.strong, .bold)),
+                (measured, Style(.strong)),
+            ])
         }
         if let rate = state.learningRate {
             figures.append([("lr ", Style(.barText)), (NumberText.scientific(rate), Style(.strong, .bold))])
         }
         figures += [
             [("mem ", Style(.barText)), (NumberText.bytes(run.memoryBytes), Style(.strong, .bold))],
-            [(run.recipe.label, Style(.strong, .bold))],
+            [((state.map.recipe ?? run.recipe).label, Style(.strong, .bold))],
             [
                 (run.kernels, Style(.strong, .bold)),
                 (" \(Glyphs.of(state.glyphs).times)\(run.threads)", Style(.barText)),
             ],
         ]
+        if let saved = state.lastSave {
+            figures.append([
+                ("saved ", Style(.barText)), (NumberText.grouped(saved.step), Style(.strong, .bold)),
+                (" \(NumberText.duration(state.now - saved.at)) ago", Style(.barText)),
+            ])
+        }
         if let tokens = state.last?.tokens { figures.append(figure(NumberText.short(Double(tokens)), " tokens")) }
         figures.append(figure(NumberText.short(Double(run.parameterCount)), " parameters"))
-        frame.row(figures, x: area.x + 1, y: area.y, limit: area.width - 2, gap: 3)
+        frame.row(figures, x: area.x + 1, y: area.y, limit: area.width - 2, gap: area.width < 120 ? 2 : 3)
+    }
+
+    /// Shares of the step's time: forward, backward, optimizer, and quantizing as a part of the first two.
+    private static func timing(_ state: DashboardState) -> [(String, Style)] {
+        guard let timing = state.last?.timing, let step = state.last?.stepMilliseconds, step > 0 else { return [] }
+        func share(_ name: String, _ time: Double) -> String { name + NumberText.fixed(100 * time / step, 0) }
+        let parts = [
+            share("f", timing.forward), share("b", timing.backward), share("o", timing.optimizer),
+            share("q", timing.quantize),
+        ]
+        return [(" " + parts.joined(separator: "/") + "%", Style(.barText))]
     }
 }
 

@@ -170,11 +170,20 @@ enum RunPanel {
                 ))
         }
         facts += [
-            ("recipe", run.recipe.label), ("precision", run.shares.description),
+            ("recipe", (state.map.recipe ?? run.recipe).label),
+            ("precision", (state.map.shares ?? run.shares).description),
+            ("cost", cost(state)),
             ("kernels", "\(run.kernels), \(run.threads) threads"),
             ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
             ("save to", state.savePath ?? "nowhere"),
         ]
         return facts.map { (name: $0.0, value: $0.1) }
+    }
+
+    /// Against BF16.
+    private static func cost(_ state: DashboardState) -> String {
+        let theory = state.map.cost.map { "\(NumberText.fixed(100 * $0, 1)) % of BF16's in theory" } ?? "-"
+        guard let measured = state.map.measuredCost else { return theory }
+        return "\(theory), \(NumberText.fixed(100 * measured, 1)) % measured for the linears"
     }
 }

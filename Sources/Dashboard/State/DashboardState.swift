@@ -48,6 +48,8 @@ public struct DashboardState: Sendable {
     public internal(set) var gradientClip: Double?
     public internal(set) var recentClips = RecentFlags(capacity: 1000)
     var throughput = Throughput()
+    /// Step of the last saved model or state, and when, on the clock of `now`.
+    var lastSave: (step: Int, at: Double)?
     /// What happened.
     public internal(set) var events = EventLog()
     var healthWatch = HealthWatch()

@@ -16,6 +16,11 @@ public struct PrecisionMap: Sendable {
     public private(set) var formats: [ModulePath: LinearFormats] = [:]
     /// Of the present formats.
     public private(set) var shares: PrecisionShares?
+    /// Theoretical cost of the layers' products against BF16: `CostModel`.
+    public private(set) var cost: Double?
+    /// Time of the layers' linears against BF16's, measured by the last probe since the last change.
+    public private(set) var measuredCost: Double?
+    private var attentionCore = UnscaledFormat.bf16
     /// What is known of each linear.
     private(set) var records: [ModulePath: ModuleRecord] = [:]
     private(set) var places: [ModulePath: Position] = [:]
@@ -79,6 +84,7 @@ public struct PrecisionMap: Sendable {
         case .moduleClippingChanged: remember()
         case .quantized(let report): take(report)
         case .probed(let report):
+            measureCost(report)
             for module in report.modules { records[module.path]?.probe = (report.step, module) }
         case .gradientsClipped(let step, let modules):
             for module in modules {
@@ -114,7 +120,9 @@ public struct PrecisionMap: Sendable {
             places[path] =
                 path == .head ? Position(row: rows, layer: 0) : Position(row: index % rows, layer: index / rows)
         }
-        shares = run.shares
+        attentionCore = run.plan.attentionCore
+        measuredCost = nil
+        updateCost()
     }
 
     private mutating func take(_ change: PrecisionChange) {
@@ -132,9 +140,26 @@ public struct PrecisionMap: Sendable {
             records[module.module]?.forget(module.gemms)
         }
         pending.takeAnswer(change.text)
+        if !change.modules.isEmpty { measuredCost = nil }
+        updateCost()
+    }
+
+    private mutating func updateCost() {
         guard let model else { return }
-        let plan = PrecisionPlan(general: LinearFormats(.bf16), linears: formats, attentionCore: .bf16)
-        shares = CostModel(model, vocabularySize: vocabularySize).shares(of: plan)
+        let plan = PrecisionPlan(general: LinearFormats(.bf16), linears: formats, attentionCore: attentionCore)
+        let costs = CostModel(model, vocabularySize: vocabularySize)
+        shares = costs.shares(of: plan)
+        cost = costs.cost(of: plan)
+    }
+
+    private mutating func measureCost(_ report: ProbeReport) {
+        let times = report.modules.compactMap { module -> (now: Double, reference: Double)? in
+            guard module.path.layer != nil, let now = module.milliseconds, let reference = module.referenceMilliseconds
+            else { return nil }
+            return (now, reference)
+        }
+        let ratio = times.reduce(0) { $0 + $1.now } / times.reduce(0) { $0 + $1.reference }
+        measuredCost = ratio.isFinite ? ratio : nil
     }
 
     private mutating func remember() {

@@ -123,7 +123,9 @@ extension DashboardState {
         case .forkStepped(let step, let loss):
             fork.append(step: step, value: loss)
             forkAverage.append(step: step, value: loss)
-        case .saved(_, let path): say("saved \(path)")
+        case .saved(let step, let path):
+            lastSave = (step, now)
+            say("saved \(path)")
         case .warning(_, let text): say(text, isError: true)
         case .diverged(_, let text): say("diverged: \(text)", isError: true)
         case .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
