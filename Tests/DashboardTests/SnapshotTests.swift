@@ -7,7 +7,7 @@ import Testing
 @Suite struct SnapshotTests {
     enum Screen: String, CaseIterable {
         case start, running, paused, nan, help, quit, finished, command, gradient, sample
-        case map, inspector, picker
+        case map, inspector, picker, overview
         case crosshair, fork, modules, events, filter, helpSearch
     }
 
@@ -24,31 +24,31 @@ import Testing
         }
     }
 
-    /// Every screen at the floor size, every size, every glyph set.
+    private static let sizes = [(80, 24), (120, 40), (200, 60), (60, 15), (39, 9)]
+
+    /// The screens that everybody sees, at every size and in both glyph sets; the others where they differ.
     static let cases: [Case] =
-        [.start, .running, .paused, .nan, .help, .quit, .finished, .command].map { Case($0, 80, 24, .braille) }
+        [Screen.start, .running, .paused, .map, .nan, .filter, .help, .picker, .command, .quit].flatMap { screen in
+            sizes.flatMap { width, height in GlyphSet.allCases.map { Case(screen, width, height, $0) } }
+        }
         + [
-            Case(.running, 80, 24, .ascii), Case(.nan, 80, 24, .ascii), Case(.quit, 80, 24, .ascii),
-            Case(.running, 120, 40, .braille), Case(.paused, 120, 40, .ascii), Case(.command, 120, 40, .braille),
-            Case(.running, 200, 60, .braille), Case(.finished, 200, 60, .ascii), Case(.help, 120, 40, .braille),
-            Case(.running, 60, 15, .braille), Case(.help, 60, 15, .ascii), Case(.quit, 60, 15, .braille),
-            Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
-            Case(.map, 120, 40, .braille), Case(.map, 80, 24, .ascii), Case(.map, 40, 10, .ascii),
+            Case(.overview, 120, 40, .braille), Case(.overview, 80, 24, .braille), Case(.overview, 200, 60, .ascii),
+            Case(.finished, 80, 24, .braille), Case(.finished, 200, 60, .ascii),
+            Case(.map, 40, 10, .ascii), Case(.picker, 40, 10, .ascii),
             Case(.inspector, 120, 40, .ascii), Case(.inspector, 80, 24, .braille), Case(.inspector, 60, 15, .ascii),
-            Case(.picker, 120, 40, .braille), Case(.picker, 80, 24, .ascii), Case(.picker, 40, 10, .ascii),
             Case(.crosshair, 120, 40, .braille), Case(.crosshair, 80, 24, .ascii), Case(.fork, 120, 40, .braille),
             Case(.fork, 80, 24, .ascii), Case(.modules, 120, 40, .braille), Case(.modules, 60, 15, .ascii),
-            Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.filter, 80, 24, .braille),
-            Case(.helpSearch, 80, 24, .ascii),
-            Case(.running, 39, 9, .braille), Case(.quit, 39, 9, .braille), Case(.paused, 39, 9, .ascii),
+            Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.helpSearch, 80, 24, .ascii),
+            Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
         ]
 
     static func state(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
         if screen == .start { return DashboardState(size: size, glyphs: glyphs) }
         if [.map, .inspector, .picker].contains(screen) { return map(screen, size, glyphs) }
+        if screen == .overview { return overview(size, glyphs) }
         var state = DashboardState.running(size, glyphs: glyphs)
         switch screen {
-        case .start, .running, .map, .inspector, .picker: break
+        case .start, .running, .map, .inspector, .picker, .overview: break
         case .paused: state.on(.event(.stateChanged(.paused, step: 1040)))
         case .nan:
             var metrics = Script.metrics(1041)
@@ -80,6 +80,15 @@ import Testing
             state.keys("?")
             state.type("zoom")
         }
+        return state
+    }
+
+    /// A run in the default recipe with a fork and a pending change: as it looks in use.
+    private static func overview(_ size: Size, _ glyphs: GlyphSet) -> DashboardState {
+        var state = DashboardState.running(size, glyphs: glyphs, run: Script.description(.zhou2025))
+        Script.fork(&state)
+        Script.health(&state)
+        state.keys("3", .right, .right, .down, .down, .down, .down, " ")
         return state
     }
 

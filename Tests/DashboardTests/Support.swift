@@ -33,7 +33,8 @@ enum Script {
         let norm = 0.5 + 1.5 * 60 / (60 + time) + 0.15 * noise(step + 77) + (step % 97 == 0 ? 0.9 : 0)
         return StepMetrics(
             step: step, loss: loss, gradientNorm: norm, clippedNorm: min(1, norm), learningRate: 1e-3,
-            tokens: step * 3072, stepMilliseconds: 250, elapsedSeconds: Double(step) * 0.25)
+            tokens: step * 3072, stepMilliseconds: 250, elapsedSeconds: Double(step) * 0.25,
+            timing: StepTiming(forward: 80, backward: 140, optimizer: 25, quantize: 20))
     }
 
     static let sample = TextSample(
@@ -107,10 +108,10 @@ extension DashboardState {
     /// A dashboard after so many steps of the scripted run.
     static func running(
         _ size: Size = Size(width: 80, height: 24), glyphs: GlyphSet = .braille, steps: Int = 1040,
-        savePath: String? = "model.safetensors"
+        savePath: String? = "model.safetensors", run: RunDescription = Script.description()
     ) -> DashboardState {
         var state = DashboardState(size: size, glyphs: glyphs, savePath: savePath, themes: Theme.names)
-        state.on(.tick(100), .event(.started(Script.description())))
+        state.on(.tick(100), .event(.started(run)))
         for step in 1..<(steps + 1) {
             state.on(.tick(100 + Double(step) * 0.25), .event(.stepped(Script.metrics(step))))
             if step % 250 == 0 {

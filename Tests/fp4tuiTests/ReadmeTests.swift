@@ -39,6 +39,21 @@ import Testing
         try Self.check("keys", is: KeyTable.markdown)
     }
 
+    /// Pictures of the dashboard are the snapshots that its tests compare.
+    @Test(arguments: ["overview-120x40-braille", "inspector-120x40-ascii"])
+    func snapshots(_ name: String) throws {
+        let file = Self.root.appendingPathComponent("Tests/DashboardTests/Snapshots/\(name).txt")
+        let rows = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").dropFirst(3)
+            .prefix { !$0.hasPrefix("style:") }.filter { $0.first?.isNumber == true || $0.hasPrefix(" ") }
+        let picture = rows.map { row -> String in
+            var line = String(row.dropFirst(3)).replacingOccurrences(of: "·", with: " ")
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+        try #require(picture.count > 20)
+        try Self.check("snapshot \(name)", is: "```\n\(picture.joined(separator: "\n"))\n```\n")
+    }
+
     @Test func presets() throws {
         try Self.check("presets", is: "```\n\(PresetsCommand.table())```\n")
     }

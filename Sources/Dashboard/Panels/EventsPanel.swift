@@ -49,7 +49,7 @@ enum EventsPanel {
         let text: Int
 
         init(_ state: DashboardState, width: Int) {
-            stepWidth = NumberText.grouped(state.last?.step ?? 0).count
+            stepWidth = NumberText.grouped(max(state.last?.step ?? 0, state.events.entries.last?.step ?? 0)).count
             let timeWidth = NumberText.duration(state.elapsed).count
             time = width >= 66 ? step + stepWidth + 1 : nil
             text = step + stepWidth + 1 + (time == nil ? 0 : timeWidth + 1)
