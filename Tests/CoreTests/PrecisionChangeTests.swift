@@ -47,7 +47,8 @@ import Testing
             changed == [
                 ModulePrecisionChange(
                     module: .layer(1, "mlp.up"), from: GEMMPrecisions(fprop: .fp4, dgrad: .fp8, wgrad: .fp8),
-                    to: GEMMPrecisions(.fp8), gemms: [.fprop])
+                    to: GEMMPrecisions(.fp8), gemms: [.fprop],
+                    formats: state.plan(for: model)[.layer(1, "mlp.up")])
             ])
         let after = state.plan(for: model)
         for path in model.linears {

@@ -88,7 +88,7 @@ import Testing
         #expect(abs(third - 0.622 / 0.271) < 1e-12)
     }
 
-    @Test(arguments: DashboardState.smoothings)
+    @Test(arguments: ChartView.smoothings)
     func constantsStay(_ smoothing: Double) throws {
         var average = DebiasedAverage(smoothing: smoothing)
         for _ in 0..<1000 { average.add(3.25) }
@@ -98,14 +98,14 @@ import Testing
 
     @Test func takesEveryStepAtEverySmoothing() throws {
         let state = DashboardState.running(steps: 400)
-        for (index, smoothing) in DashboardState.smoothings.enumerated() {
+        for (index, smoothing) in ChartView.smoothings.enumerated() {
             var expected = 0.0
             for step in 1...400 {
                 expected = smoothing * expected + (1 - smoothing) * Double(Script.metrics(step).loss)
             }
             var power = 1.0
             for _ in 0..<400 { power *= smoothing }
-            let found = try #require(state.averages[index].value ?? (index == 0 ? expected : nil))
+            let found = try #require(state.average.averages[index].value ?? (index == 0 ? expected : nil))
             #expect(abs(found - expected / (1 - power)) < 1e-9)
         }
     }

@@ -93,8 +93,8 @@ import Testing
         func panels(_ width: Int, _ focus: Panel) -> [Panel] {
             Layout(size: Size(width: width, height: 40), focus: focus, isFullScreen: false).panels.map(\.panel)
         }
-        #expect(panels(80, .loss) == [.loss, .gradientNorm, .sample, .log])
-        #expect(panels(80, .run) == [.loss, .gradientNorm, .run, .log])
-        #expect(panels(120, .loss) == [.loss, .gradientNorm, .sample, .log, .run])
+        #expect(panels(80, .loss) == [.loss, .gradientNorm, .precision, .events])
+        #expect(panels(80, .run) == [.loss, .gradientNorm, .run, .events])
+        #expect(panels(120, .loss) == [.loss, .gradientNorm, .precision, .inspector, .events])
     }
 }

@@ -73,7 +73,8 @@ private struct Generator: RandomNumberGenerator {
                         elapsedSeconds: Double(value()))))
         case 85: return .event(.started(Script.description(name: "名前 a long name of a run", steps: step)))
         case 86: return .event(.stateChanged(RunState.allCases.randomElement(using: &random) ?? .paused, step: step))
-        case 87, 88: return .event(.evaluated(Evaluation(step: step, validationLoss: value())))
+        case 88: return .event(news(&random, step))
+        case 87: return .event(.evaluated(Evaluation(step: step, validationLoss: value())))
         case 89, 90:
             let text = (0..<200).map { _ in
                 ["日", "a", " ", "\n", "\u{301}", "\t", "\u{1F600}"].randomElement(using: &random) ?? ""
@@ -87,6 +88,41 @@ private struct Generator: RandomNumberGenerator {
         case 96: return .notice("notice", isError: Bool.random(using: &random))
         case 97: return step > 50_000 ? .event(.finished(Script.summary)) : .event(.diverged(step: step, message: "x"))
         default: return .key(.escape)
+        }
+    }
+
+    /// What quantization, clipping, changes of precision and a fork tell.
+    private func news(_ random: inout Generator, _ step: Int) -> TrainingEvent {
+        let value = FuzzTests.values.randomElement(using: &random) ?? 0
+        let module = ModulePath.layer(.random(in: 0...5, using: &random), "mlp.up")
+        switch Int.random(in: 0..<6, using: &random) {
+        case 0:
+            var health = QuantizationHealth()
+            health.count = 100
+            health.saturated = .random(in: 0...100, using: &random)
+            health.underflowed = 100 - health.saturated
+            return .quantized(
+                HealthReport(
+                    step: step, gemms: [HealthReport.GEMM(module: module, gemm: .dgrad, a: health, b: nil)],
+                    modules: [
+                        HealthReport.Module(
+                            path: module, gradientNorm: Double(value), forwardMilliseconds: 1, backwardMilliseconds: 1)
+                    ]))
+        case 1:
+            let clipped = ClippedGradient(
+                module: module, fraction: 0.1, normBefore: Double(value), normClipped: 1, normAfter: 1)
+            return .gradientsClipped(step: step, modules: [clipped])
+        case 2:
+            let kind: [ForkChange.Kind] = [.began, .dropped, .diverged, .swapped]
+            return .forkChanged(
+                ForkChange(kind: kind.randomElement(using: &random) ?? .began, step: step, text: "recipe bf16"))
+        case 3: return .forkStepped(step: step, loss: value)
+        case 4:
+            return .precisionChanged(
+                PrecisionChange(id: step, step: step, cause: .phase("p"), text: "t", modules: [], lossBefore: nil))
+        default:
+            return .precisionEffect(
+                PrecisionEffect(id: step, step: step, steps: 1, lossBefore: Double(value), lossAfter: Double(value)))
         }
     }
 

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func tableFeedsDispatchHelpAndMarkdown() {
-        let help = Help.lines(.braille, width: 120).map { $0.map(\.0).joined() }
+        let help = Help.rows(HelpView(context: .dashboard), .braille).map { $0.keys + " " + $0.help }
         let rows = KeyTable.markdown.split(separator: "\n").filter { $0.hasPrefix("| `") }
         #expect(rows.count == KeyTable.bindings.count)
         for (binding, row) in zip(KeyTable.bindings, rows) {
@@ -62,7 +62,7 @@ import Testing
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
         (
             "lrr 1",
-            "unknown command lrr, try prec recipe undo lr clip module-clip sample eval save save-state pause resume step stop theme help quit"
+            "unknown command lrr, try prec recipe undo fork inspect lr clip module-clip sample eval save save-state pause resume step stop theme help quit"
         ),
     ])
     func commandErrors(_ item: (line: String, message: String)) {
@@ -95,18 +95,18 @@ import Testing
         var state = DashboardState.running(steps: 1)
         let module = ModulePrecisionChange(
             module: ModulePath("lm_head"), from: GEMMPrecisions(.bf16), to: GEMMPrecisions(.fp8),
-            gemms: GEMMKind.allCases)
+            gemms: GEMMKind.allCases, formats: LinearFormats(.bf16))
         let change = PrecisionChange(
             id: 1, step: 1, cause: .command, text: "prec lm_head fp8", modules: [module], lossBefore: 2)
         state.on(.event(.precisionChanged(change)))
-        #expect(state.log.last?.text == "prec lm_head fp8: lm_head bf16 to fp8")
-        #expect(state.message?.text == state.log.last?.text)
+        #expect(state.events.entries.last?.text == "prec lm_head fp8: lm_head bf16 to fp8")
+        #expect(state.message?.text == state.events.entries.last?.text)
         state.on(
             .event(
                 .precisionEffect(
                     PrecisionEffect(id: 1, step: 51, steps: 50, lossBefore: 2, lossAfter: 1.5))))
-        #expect(state.log.last?.step == 51)
-        #expect(state.log.last?.text.hasSuffix("in the 50 steps after it") == true)
+        #expect(state.events.entries.last?.step == 51)
+        #expect(state.events.entries.last?.text.contains("-0.5000, loss before 2.0000, after 50 steps 1.5000") == true)
     }
 
     @Test func commandLineEdits() {

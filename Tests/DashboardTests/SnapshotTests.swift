@@ -7,6 +7,8 @@ import Testing
 @Suite struct SnapshotTests {
     enum Screen: String, CaseIterable {
         case start, running, paused, nan, help, quit, finished, command, gradient, sample
+        case map, inspector, picker
+        case crosshair, fork, modules, events, filter, helpSearch
     }
 
     struct Case: CustomTestStringConvertible {
@@ -31,14 +33,22 @@ import Testing
             Case(.running, 200, 60, .braille), Case(.finished, 200, 60, .ascii), Case(.help, 120, 40, .braille),
             Case(.running, 60, 15, .braille), Case(.help, 60, 15, .ascii), Case(.quit, 60, 15, .braille),
             Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
+            Case(.map, 120, 40, .braille), Case(.map, 80, 24, .ascii), Case(.map, 40, 10, .ascii),
+            Case(.inspector, 120, 40, .ascii), Case(.inspector, 80, 24, .braille), Case(.inspector, 60, 15, .ascii),
+            Case(.picker, 120, 40, .braille), Case(.picker, 80, 24, .ascii), Case(.picker, 40, 10, .ascii),
+            Case(.crosshair, 120, 40, .braille), Case(.crosshair, 80, 24, .ascii), Case(.fork, 120, 40, .braille),
+            Case(.fork, 80, 24, .ascii), Case(.modules, 120, 40, .braille), Case(.modules, 60, 15, .ascii),
+            Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.filter, 80, 24, .braille),
+            Case(.helpSearch, 80, 24, .ascii),
             Case(.running, 39, 9, .braille), Case(.quit, 39, 9, .braille), Case(.paused, 39, 9, .ascii),
         ]
 
     static func state(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
         if screen == .start { return DashboardState(size: size, glyphs: glyphs) }
+        if [.map, .inspector, .picker].contains(screen) { return map(screen, size, glyphs) }
         var state = DashboardState.running(size, glyphs: glyphs)
         switch screen {
-        case .start, .running: break
+        case .start, .running, .map, .inspector, .picker: break
         case .paused: state.on(.event(.stateChanged(.paused, step: 1040)))
         case .nan:
             var metrics = Script.metrics(1041)
@@ -53,7 +63,34 @@ import Testing
             state.keys(":")
             state.type("th")
         case .gradient: state.keys("2")
-        case .sample: state.keys("3")
+        case .sample: state.keys("6")
+        case .crosshair:
+            state.keys("f", "+", "i", "x", "x")
+            for _ in 0..<4 { state.keys("H") }
+        case .fork: Script.fork(&state)
+        case .modules:
+            Script.health(&state)
+            state.keys("m", "z")
+        case .events, .filter:
+            Script.fork(&state)
+            Script.health(&state)
+            state.keys("4", screen == .events ? "z" : "/")
+            if screen == .filter { state.type("mlp.up -clip") }
+        case .helpSearch:
+            state.keys("?")
+            state.type("zoom")
+        }
+        return state
+    }
+
+    /// With a selection, a pending change and all that can be known of the first module.
+    private static func map(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
+        var state = InspectorTests.state(size, glyphs: glyphs)
+        state.keys(.down, .down, .down, .down, .right, " ", "g", .home)
+        switch screen {
+        case .map: state.keys("v", .right, .right)
+        case .inspector: state.keys("5", .pageDown)
+        default: state.keys("*", .enter, .down, .left, " ")
         }
         return state
     }

@@ -41,6 +41,48 @@ enum Script {
         text: "\nWhat light is that which shines from yonder window, and who is she that stands there?\n"
             + "日本語 and a\u{301} control \u{7} character")
 
+    /// A change of precision with its effect, and a fork that does a little better.
+    static func fork(_ state: inout DashboardState) {
+        let module = ModulePrecisionChange(
+            module: .layer(3, "mlp.up"), from: GEMMPrecisions(.fp4), to: GEMMPrecisions(.bf16),
+            gemms: GEMMKind.allCases, formats: LinearFormats(.bf16))
+        let change = PrecisionChange(
+            id: 1, step: 1040, cause: .command, text: "prec layers.3.mlp.up bf16", modules: [module], lossBefore: 2.1402
+        )
+        state.on(
+            .event(.precisionChanged(change)),
+            .event(.forkChanged(ForkChange(kind: .began, step: 1040, text: "recipe nvfp4"))))
+        for step in 1041...1300 {
+            state.on(
+                .event(.stepped(metrics(step))), .event(.forkStepped(step: step, loss: metrics(step + 7).loss - 0.1)))
+        }
+        let effect = PrecisionEffect(id: 1, step: 1090, steps: 50, lossBefore: 2.1402, lossAfter: 2.1391)
+        state.on(.event(.precisionEffect(effect)), .event(.saved(step: 1200, path: "model.safetensors")))
+        state.message = nil
+    }
+
+    /// A report with two modules that saturate, and a clipped gradient.
+    static func health(_ state: inout DashboardState) {
+        let linears = description().model.linears
+        let step = state.last?.step ?? 0
+        let gemms = linears.prefix(8).enumerated().map { index, path in
+            var health = QuantizationHealth()
+            health.count = 1000
+            health.saturated = index % 6 == 5 ? 18 + index : 1
+            return HealthReport.GEMM(module: path, gemm: .wgrad, a: health, b: nil)
+        }
+        let modules = linears.enumerated().map { index, path in
+            HealthReport.Module(
+                path: path, gradientNorm: 0.02 + 0.005 * Double(index * 7 % 11), forwardMilliseconds: 1,
+                backwardMilliseconds: 2)
+        }
+        let clipped = ClippedGradient(
+            module: .layer(3, "mlp.up"), fraction: 0.004, normBefore: 3.2, normClipped: 1.1, normAfter: 1.3)
+        state.on(
+            .event(.quantized(HealthReport(step: step, gemms: gemms, modules: modules))),
+            .event(.gradientsClipped(step: step, modules: [clipped])))
+    }
+
     static let summary = RunSummary(
         outcome: .completed, steps: 5000, tokens: 15_360_000, finalLoss: 1.5021, validationLoss: 1.6104,
         bestValidationLoss: 1.6001, elapsedSeconds: 1250, tokensPerSecond: 12288, savedPath: "model.safetensors")

@@ -26,7 +26,7 @@ import Testing
         clipping.scope = .block
         let module = ModulePrecisionChange(
             module: ModulePath("layers.0.mlp.up"), from: GEMMPrecisions(fprop: .fp4, dgrad: .fp8, wgrad: .fp8),
-            to: GEMMPrecisions(.bf16), gemms: GEMMKind.allCases)
+            to: GEMMPrecisions(.bf16), gemms: GEMMKind.allCases, formats: LinearFormats(.bf16))
         return [
             .precisionChanged(
                 PrecisionChange(

@@ -24,6 +24,8 @@ public final class ComputeContext {
     private var rightTables = PackingBuffer()
     private var partials = PackingBuffer()
     private var techniques = PackingBuffer()
+    /// Seconds spent on quantizing and packing whole operands, so far.
+    private(set) var packingSeconds = 0.0
     private let scratchMemory: UnsafeMutableRawPointer
     /// One for each lane.
     let scratch: [QuantizerScratch]
@@ -173,6 +175,8 @@ public final class ComputeContext {
     /// Packs one or both operands, in one parallel region, or in two where scales depend on whole rows or tensors.
     private func pack(_ a: OperandPacker?, _ b: OperandPacker?, health: UnsafeMutablePointer<GEMMHealth>?) {
         var (a, b) = (a, b)
+        var clock = PassClock()
+        defer { packingSeconds += clock.lap() }
         let bytes = (a?.byteCount ?? 0) + (b?.byteCount ?? 0)
         let isSmall = bytes < ComputeContext.smallPacking
         let firstMagnitudes = a?.magnitudePieces ?? 0

@@ -18,16 +18,16 @@ struct FeedForward {
         }
     }
 
-    /// - Parameter health: of up, gate and down: three GEMMs each.
+    /// - Parameter records: of up, gate and down.
     init(
         layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan,
-        health: UnsafeMutablePointer<GEMMHealth>? = nil
+        records: LinearRecords? = nil
     ) {
         let paths = model.activation == .swiglu ? ["mlp.up", "mlp.gate"] : ["mlp.up"]
-        up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan, health: health)
+        up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan, records: records)
         down = LinearGroup(
             [.layer(layer, "mlp.down")], parameters, plan: plan,
-            health: health.map { $0 + 3 * paths.count })
+            records: records?.from(paths.count))
         activation = model.activation
         hidden = model.feedForwardWidth
     }

@@ -32,19 +32,19 @@ struct LinearGroup {
     let bias: UnsafeMutablePointer<Float>?
     let biasGradient: UnsafeMutablePointer<Float>?
     private(set) var runs: [Run] = []
-    /// What quantization did, added up over passes: three GEMMs for each part. Parts that run as one share the first's.
-    private let health: UnsafeMutablePointer<GEMMHealth>?
+    /// Of the parts. Parts that run as one share the first's health.
+    private let records: LinearRecords?
     /// nil: no gradient is clipped.
     private(set) var clipper: OutputGradientClipper?
 
     /// - Parameters:
     ///   - tiedTo: the tensor that serves as the weight, if it is not the module's own.
-    ///   - health: of the first part; three for each part.
+    ///   - records: of the parts.
     init(
         _ paths: [ModulePath], _ parameters: Parameters, plan: PrecisionPlan, tiedTo: String? = nil,
-        health: UnsafeMutablePointer<GEMMHealth>? = nil
+        records: LinearRecords? = nil
     ) {
-        self.health = health
+        self.records = records
         let weights = paths.map { parameters.layout[tiedTo ?? $0.parameter("weight")]! }
         var start = 0
         parts = zip(paths, weights).map { path, tensor in
@@ -101,14 +101,18 @@ struct LinearGroup {
         _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, _ pass: QuantizationPassKey,
         _ compute: ComputeContext
     ) {
+        var clock = PassClock()
         if let reference = pass.reference {
             let w = MatrixView(weight, rows: outputs, columns: inputs)
-            return compute.gemm(
+            compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y, rowStride: outputs,
                 accumulate: false, formats: GEMMFormats(BlockFormat(reference)))
+            return record(clock.lap(), start: 0, outputs: outputs, isBackward: false)
         }
+        capture(x, rows: rows, pass)
         for index in runs.indices {
             let run = runs[index]
+            defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: false) }
             if run.usesTechniques {
                 forward(run, x, into: y, rows: rows, pass, compute, health: health(run, .fprop))
                 continue
@@ -126,18 +130,22 @@ struct LinearGroup {
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, rows: Int,
         _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
+        var clock = PassClock()
         if let reference = pass.reference {
             let formats = GEMMFormats(BlockFormat(reference))
             let e = MatrixView(dy, rows: rows, columns: outputs)
             let w = MatrixView(weight, rows: outputs, columns: inputs)
             compute.gemm(e, w, into: dx, rowStride: inputs, accumulate: false, formats: formats)
-            return compute.gemm(
+            compute.gemm(
                 e.transposed, MatrixView(x, rows: rows, columns: inputs), into: weightGradient, rowStride: inputs,
                 accumulate: true, formats: formats)
+            return record(clock.lap(), start: 0, outputs: outputs, isBackward: true)
         }
         let dy = clipper?.clip(dy, rows: rows, records: !pass.isProbe, compute) ?? dy
+        captureGradient(dy, rows: rows, pass)
         for index in runs.indices {
             let run = runs[index]
+            defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: true) }
             let e = MatrixView(
                 dy + run.start, rows: rows, columns: run.outputs, rowStride: outputs)
             if run.usesTechniques {
@@ -158,7 +166,47 @@ struct LinearGroup {
     }
 
     private func health(_ run: Run, _ gemm: GEMMKind) -> UnsafeMutablePointer<GEMMHealth>? {
-        health.map { $0 + 3 * run.part + gemm.index }
+        records.map { $0.health + 3 * run.part + gemm.index }
+    }
+
+    /// Shares time out to the parts that a GEMM computed, by their FLOPs.
+    private func record(_ seconds: Double, start: Int, outputs: Int, isBackward: Bool) {
+        guard let records else { return }
+        for (index, part) in parts.enumerated() where part.start >= start && part.start < start + outputs {
+            records.seconds[2 * index + (isBackward ? 1 : 0)] += seconds * Double(part.outputs) / Double(outputs)
+        }
+    }
+
+    /// Seconds that a part's GEMMs took since the gradients were cleared.
+    func seconds(ofPart part: Int) -> (forward: Double, backward: Double) {
+        records.map { ($0.seconds[2 * part], $0.seconds[2 * part + 1]) } ?? (0, 0)
+    }
+
+    // MARK: Inspection
+
+    private func capture(_ x: UnsafePointer<Float>, rows: Int, _ pass: QuantizationPassKey) {
+        guard let capture = pass.capture, let run = run(of: capture.module) else { return }
+        let random = pass.random(run.tensor, 0)
+        let part = run.captured
+        capture.take(
+            .weight, MatrixView(weight + part.start * inputs, rows: part.outputs, columns: inputs), run.formats.fprop.b,
+            random.b)
+        capture.take(.activation, MatrixView(x, rows: rows, columns: inputs), run.formats.fprop.a, random.a)
+    }
+
+    private func captureGradient(_ dy: UnsafePointer<Float>, rows: Int, _ pass: QuantizationPassKey) {
+        guard let capture = pass.capture, let run = run(of: capture.module) else { return }
+        let part = run.captured
+        capture.take(
+            .gradient, MatrixView(dy + part.start, rows: rows, columns: part.outputs, rowStride: outputs),
+            run.formats.dgrad.a, pass.random(run.tensor, 1).a)
+    }
+
+    private func run(of module: ModulePath) -> (formats: LinearFormats, tensor: Int, captured: Part)? {
+        guard let part = parts.first(where: { $0.path == module }),
+            let run = runs.last(where: { $0.start <= part.start })
+        else { return nil }
+        return (run.formats, run.tensor, part)
     }
 
     /// The health of one part's GEMM, or of what it runs together with.
@@ -178,6 +226,8 @@ struct QuantizationPassKey {
     var isProbe = false
     /// All linears run in this format whatever the plan says: what quantization is held against.
     var reference: UnscaledFormat?
+    /// Looks at the operands of one linear as they pass by.
+    var capture: OperandCapture?
 
     /// - Parameters:
     ///   - tensor: the weight's index among the parameters.

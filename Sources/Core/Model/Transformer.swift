@@ -18,7 +18,7 @@ final class Transformer {
     private let finalNorm: NormLayer
     private var head: LinearGroup
     /// What quantization did in the last step: three GEMMs for each of the model's linears, in their order.
-    private let health: UnsafeMutablePointer<GEMMHealth>
+    private let records: LinearRecords
     let linearCount: Int
     private let linearsPerLayer: Int
     /// Offsets in the parameter buffer.
@@ -97,16 +97,15 @@ final class Transformer {
         self.parameters = parameters
         linearsPerLayer = model.layerLinears.count
         linearCount = model.layers * linearsPerLayer + 1
-        health = .allocate(capacity: 3 * linearCount)
-        health.initialize(repeating: GEMMHealth(), count: 3 * linearCount)
-        let (health, stride) = (health, 3 * linearsPerLayer)
+        records = .allocate(linears: linearCount)
+        let (records, stride) = (records, linearsPerLayer)
         layers = (0..<model.layers).map {
-            TransformerLayer($0, parameters, model, plan: plan, health: health + $0 * stride)
+            TransformerLayer($0, parameters, model, plan: plan, records: records.from($0 * stride))
         }
         finalNorm = NormLayer(ModulePath("final_norm"), parameters, model)
         head = LinearGroup(
             [ModulePath("lm_head")], parameters, plan: plan, tiedTo: model.tiedEmbeddings ? "embed.weight" : nil,
-            health: health + model.layers * stride)
+            records: records.from(model.layers * stride))
         embedding = layout["embed.weight"]!.offset
         positions = layout["position.weight"]?.offset
         places.rotary?.prepare(theta: model.ropeTheta)
@@ -118,7 +117,7 @@ final class Transformer {
         arena.bytes + 4 * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
     }
 
-    deinit { health.deallocate() }
+    deinit { records.deallocate() }
 
     /// What quantization did to the operands of a linear's GEMM since the gradients were cleared. Linears that run as one
     /// GEMM (q, k, v, or up and gate) share it.
@@ -129,6 +128,16 @@ final class Transformer {
             ? layers[linear / linearsPerLayer].health(ofLinear: linear % linearsPerLayer, gemm)
             : head.health(ofPart: 0, gemm)
     }
+
+    /// Seconds that a linear's GEMMs took since the gradients were cleared, quantization included.
+    func seconds(ofLinear linear: Int) -> (forward: Double, backward: Double) {
+        linear < linearCount - 1
+            ? layers[linear / linearsPerLayer].seconds(ofLinear: linear % linearsPerLayer) : head.seconds(ofPart: 0)
+    }
+
+    /// Time since the gradients were cleared: forward with the loss, and backward, seconds.
+    private(set) var forwardSeconds = 0.0
+    private(set) var backwardSeconds = 0.0
 
     /// Running statistics of gradient clipping, for each group of linears; empty where there is none.
     var clippingStatistics: [[Float]] { linearGroups.map { $0.clipper?.statistics ?? [] } }
@@ -339,7 +348,9 @@ final class Transformer {
     // MARK: Backward
 
     func clearGradients() {
-        health.update(repeating: GEMMHealth(), count: 3 * linearCount)
+        records.clear(linears: linearCount)
+        forwardSeconds = 0
+        backwardSeconds = 0
         for index in layers.indices {
             layers[index].qkv.clipper?.clearTotals()
             layers[index].output.clipper?.clearTotals()
@@ -364,9 +375,15 @@ final class Transformer {
         _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int,
         gradientScale: Float
     ) -> Double {
+        var clock = PassClock()
         forward(tokens, sequences: sequences, length: length)
         let count = sequences * length
+        let headBefore = head.seconds(ofPart: 0).backward
         let loss = headPass(targets, count: count, gradientScale: gradientScale)
+        // The head's passes alternate, some rows at a time.
+        let headBackward = head.seconds(ofPart: 0).backward - headBefore
+        forwardSeconds += clock.lap() - headBackward
+        defer { backwardSeconds += clock.lap() + headBackward }
         let residual = places.residualGradient
         residual.update(repeating: 0, count: count * model.width)
         finalNorm.backward(

@@ -38,28 +38,39 @@ struct TransformerLayer {
         }
     }
 
-    /// - Parameter health: of the layer's linears, in their order: three GEMMs each.
+    /// - Parameter records: of the layer's linears, in their order.
     init(
         _ layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan,
-        health: UnsafeMutablePointer<GEMMHealth>? = nil
+        records: LinearRecords? = nil
     ) {
         attentionNorm = NormLayer(.layer(layer, "attn_norm"), parameters, model)
         qkv = LinearGroup(
-            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan, health: health)
+            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan, records: records)
         output = LinearGroup(
-            [.layer(layer, "attn.o")], parameters, plan: plan, health: health.map { $0 + 3 * 3 })
+            [.layer(layer, "attn.o")], parameters, plan: plan, records: records?.from(3))
         feedForwardNorm = NormLayer(.layer(layer, "mlp_norm"), parameters, model)
         feedForward = FeedForward(
-            layer: layer, parameters, model, plan: plan, health: health.map { $0 + 3 * 4 })
+            layer: layer, parameters, model, plan: plan, records: records?.from(4))
     }
 
     /// The health of one linear's GEMM, by its index in the layer.
     func health(ofLinear linear: Int, _ gemm: GEMMKind) -> GEMMHealth {
+        let (group, part) = place(ofLinear: linear)
+        return group.health(ofPart: part, gemm)
+    }
+
+    /// Seconds of one linear's GEMMs, by its index in the layer.
+    func seconds(ofLinear linear: Int) -> (forward: Double, backward: Double) {
+        let (group, part) = place(ofLinear: linear)
+        return group.seconds(ofPart: part)
+    }
+
+    private func place(ofLinear linear: Int) -> (group: LinearGroup, part: Int) {
         switch linear {
-        case 0..<3: qkv.health(ofPart: linear, gemm)
-        case 3: output.health(ofPart: 0, gemm)
-        case 4..<4 + feedForward.up.parts.count: feedForward.up.health(ofPart: linear - 4, gemm)
-        default: feedForward.down.health(ofPart: 0, gemm)
+        case 0..<3: (qkv, linear)
+        case 3: (output, 0)
+        case 4..<4 + feedForward.up.parts.count: (feedForward.up, linear - 4)
+        default: (feedForward.down, 0)
         }
     }
 

@@ -121,7 +121,8 @@ public struct PrecisionState: Hashable, Codable, Sendable {
         changes.append(new)
     }
 
-    private func differences(to other: PrecisionState, in model: ModelConfiguration) -> [ModulePrecisionChange] {
+    /// The modules that run in other formats in the other state.
+    func differences(to other: PrecisionState, in model: ModelConfiguration) -> [ModulePrecisionChange] {
         let (old, new) = (plan(for: model), other.plan(for: model))
         return model.linears.compactMap { path in
             let (from, to) = (old[path], new[path])

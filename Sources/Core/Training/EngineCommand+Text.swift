@@ -5,7 +5,10 @@ extension EngineCommand {
         ("prec", "MODULES [GEMMS] PRECISION", "set the precision of modules, as in prec layers.*.mlp.* backward fp8"),
         ("recipe", "NAME", "take another recipe and drop all changes of precision"),
         ("undo", "", "take the last change of precision back"),
-        ("fork", "COMMAND", "train a second run from here beside this one, as in fork recipe nvfp4; fork drop, fork swap"),
+        (
+            "fork", "COMMAND",
+            "train a second run from here beside this one, as in fork recipe nvfp4; fork drop, fork swap"
+        ),
         ("inspect", "MODULE", "count the codes of a linear's operands now"),
         ("lr", "2e-4", "set the peak learning rate"),
         ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),

@@ -5,6 +5,14 @@ final class GradientProbe {
     /// The gradients of the current plan, laid out as the parameters are.
     private let quantized: UnsafeMutablePointer<Float>
 
+    /// What one pass over the probe batch gave.
+    private struct Pass {
+        var loss: Float
+        var entropies: [Double]
+        /// Of each linear's GEMMs.
+        var milliseconds: [Double]
+    }
+
     /// - Throws: `UserError` if memory is short.
     init(_ transformer: Transformer) throws {
         self.transformer = transformer
@@ -21,7 +29,7 @@ final class GradientProbe {
         _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int,
         gradientScale: Float, seed: UInt64, step: Int
     ) -> ProbeReport {
-        func gradients(_ reference: UnscaledFormat?) -> (loss: Float, entropies: [Double]) {
+        func gradients(_ reference: UnscaledFormat?) -> Pass {
             // Neither a training pass nor one of an evaluation.
             var pass = QuantizationPassKey(seed: seed, pass: UInt64(step) | 1 << 62)
             pass.isProbe = true
@@ -30,10 +38,13 @@ final class GradientProbe {
             transformer.clearGradients()
             let loss = transformer.accumulateGradients(
                 tokens, targets: targets, sequences: sequences, length: length, gradientScale: gradientScale)
-            return (
-                Float(loss / Double(sequences * length)),
-                transformer.attentionEntropies(sequences: sequences, length: length)
-            )
+            return Pass(
+                loss: Float(loss / Double(sequences * length)),
+                entropies: transformer.attentionEntropies(sequences: sequences, length: length),
+                milliseconds: (0..<transformer.linearCount).map { linear in
+                    let seconds = transformer.seconds(ofLinear: linear)
+                    return 1e3 * (seconds.forward + seconds.backward)
+                })
         }
         let current = gradients(nil)
         let layout = transformer.parameters.layout
@@ -41,13 +52,14 @@ final class GradientProbe {
         let reference = gradients(transformer.plan.attentionCore)
 
         let total = difference(0..<layout.count)
-        let modules = transformer.model.linears.compactMap { path -> ProbeReport.Module? in
+        let modules = transformer.model.linears.enumerated().compactMap { index, path -> ProbeReport.Module? in
             // A head that shares its matrix with the embedding has no gradient of its own.
             guard let tensor = layout[path.parameter("weight")] else { return nil }
             let norms = difference(tensor.offset..<tensor.offset + tensor.count)
             return ProbeReport.Module(
                 path: path, gradientError: Self.ratio(norms.error, norms.reference),
-                rho: Self.ratio(norms.reference, norms.error))
+                rho: Self.ratio(norms.reference, norms.error), milliseconds: current.milliseconds[index],
+                referenceMilliseconds: reference.milliseconds[index])
         }
         let attention = zip(current.entropies, reference.entropies).enumerated().map { layer, entropies in
             ProbeReport.Attention(layer: layer, entropy: entropies.0, referenceEntropy: entropies.1)

@@ -66,6 +66,11 @@ struct PrecisionControl: Codable {
         return record(.undo, "undo", changed, at: step)
     }
 
+    /// The run goes on in this precision, having been in another.
+    mutating func recordSwap(from old: PrecisionState, at step: Int) -> PrecisionChange {
+        record(.command, EngineCommand.swapFork.text, old.differences(to: state, in: model), at: step)
+    }
+
     mutating func set(_ clipping: GradientClipping) {
         state.set(clipping)
     }

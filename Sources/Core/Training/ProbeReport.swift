@@ -20,13 +20,16 @@ public struct ProbeReport: Codable, Sendable, Hashable {
         public var referenceMilliseconds: Double?
 
         public init(
-            path: ModulePath, gradientError: Double?, rho: Double?, flipRate: Double? = nil, oscillation: Double? = nil
+            path: ModulePath, gradientError: Double?, rho: Double?, flipRate: Double? = nil, oscillation: Double? = nil,
+            milliseconds: Double? = nil, referenceMilliseconds: Double? = nil
         ) {
             self.path = path
             self.gradientError = gradientError
             self.rho = rho
             self.flipRate = flipRate
             self.oscillation = oscillation
+            self.milliseconds = milliseconds
+            self.referenceMilliseconds = referenceMilliseconds
         }
     }
 

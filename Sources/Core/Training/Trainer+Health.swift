@@ -10,7 +10,53 @@ extension Trainer {
                     b: health.b.count > 0 ? health.b : nil)
             }
         }
-        return HealthReport(step: step, gemms: gemms)
+        let modules = configuration.model.linears.enumerated().map { index, path in
+            let seconds = transformer.seconds(ofLinear: index)
+            return HealthReport.Module(
+                path: path, gradientNorm: gradientNorm(of: path), forwardMilliseconds: 1e3 * seconds.forward,
+                backwardMilliseconds: 1e3 * seconds.backward)
+        }
+        return HealthReport(step: step, gemms: gemms, modules: modules)
+    }
+
+    private func gradientNorm(of linear: ModulePath) -> Double? {
+        guard let tensor = parameters.layout[linear.parameter("weight")] else { return nil }
+        // Sums of FP32 squares are kept short.
+        let block = 1 << 12
+        var sum = 0.0
+        for start in stride(from: 0, to: tensor.count, by: block) {
+            sum += Double(
+                compute.kernels.sumOfSquares(
+                    parameters.gradients + tensor.offset + start, count: min(block, tensor.count - start)))
+        }
+        return sum.squareRoot()
+    }
+
+    /// Counts the codes of a linear's operands in a pass over the probe batch, which changes nothing that the run depends
+    /// on.
+    ///
+    /// - Throws: `UserError` if the data turn out to be bad.
+    func inspect(_ module: ModulePath) throws {
+        try sampler.fillValidation(batch: 0, tokens: batch.places.tokens, targets: batch.places.targets)
+        let before = transformer.pass
+        defer { transformer.pass = before }
+        transformer.pass = QuantizationPassKey(seed: configuration.run.seed, pass: UInt64(step) | 1 << 62)
+        transformer.pass.isProbe = true
+        transformer.pass.capture = OperandCapture(module)
+        transformer.clearGradients()
+        _ = transformer.accumulateGradients(
+            batch.places.tokens, targets: batch.places.targets, sequences: configuration.training.batch,
+            length: configuration.model.context, gradientScale: 1 / Float(tokensPerStep))
+        finishInspection()
+    }
+
+    /// Tells what the pass that is just over has captured.
+    func finishInspection() {
+        guard let capture = transformer.pass.capture else { return }
+        transformer.pass.capture = nil
+        inspected = nil
+        news.append(
+            .inspected(ModuleInspection(step: step, module: capture.module, histograms: capture.histograms)))
     }
 
     /// The linears whose gradient was clipped in the step that is just over.

@@ -102,5 +102,25 @@ extension Trainer {
         return file.metadata
     }
 
+    /// A second run that goes on from here with the same bits, beside this one: on the same batches and threads.
+    ///
+    /// - Throws: `UserError` if memory is short.
+    func fork() throws -> Trainer {
+        let other = try Trainer(configuration, corpus: corpus, compute: compute)
+        for (from, to) in zip(stateBuffers, other.stateBuffers) {
+            to.values.update(from: from.values, count: from.shape.reduce(1, *))
+        }
+        other.step = step
+        other.schedule.peak = schedule.peak
+        other.gradientClip = gradientClip
+        other.control = control
+        other.transformer.apply(control.state.plan(for: configuration.model))
+        other.transformer.restoreClippingStatistics(transformer.clippingStatistics)
+        for (from, to) in zip(transformer.weightAverages, other.transformer.weightAverages) where from.hasBegun {
+            to.begin(with: from.values)
+        }
+        return other
+    }
+
     private static func averageName(_ path: ModulePath) -> String { "weight_averages.\(path)" }
 }

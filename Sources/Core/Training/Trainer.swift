@@ -8,6 +8,8 @@ final class Trainer {
         var clippedNorm: Float
         var learningRate: Double
 
+        var timing: StepTiming
+
         /// Was not finite; modules were raised, and the next step is the same one again.
         var isRescued = false
 
@@ -30,6 +32,8 @@ final class Trainer {
     var tracksWeights = false
     var weightChanges: [ModulePath: (flipRate: Double, oscillation: Double?)] = [:]
     var gradientProbe: GradientProbe?
+    /// The linear whose operands are to be looked at in the next step.
+    var inspected: ModulePath?
 
     let optimizer: AdamW
     let sampler: BatchSampler
@@ -38,7 +42,8 @@ final class Trainer {
     let batch: (arena: Arena, places: (tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>))
 
     /// - Throws: `UserError` if the data are too short, memory is short, or the kernels asked for are not there.
-    init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
+    /// - Parameter compute: of another run that takes turns with this one; nil: its own.
+    init(_ configuration: RunConfiguration, corpus: any Corpus, compute: ComputeContext? = nil) throws {
         try configuration.validate()
         try configuration.recipe.schedule.validate(for: configuration.model)
         self.configuration = configuration
@@ -50,9 +55,12 @@ final class Trainer {
         try corpus.validate(context: model.context)
         sampler = BatchSampler(
             corpus: corpus, seed: configuration.run.seed, batch: configuration.training.batch, context: model.context)
-        compute = try ComputeContext(
-            tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads,
-            strictFP8: configuration.training.strictFP8)
+        let compute =
+            try compute
+            ?? ComputeContext(
+                tier: KernelTier.named(configuration.run.kernels), threads: configuration.run.threads,
+                strictFP8: configuration.training.strictFP8)
+        self.compute = compute
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
             plan: configuration.recipe.plan(for: model), compute: compute)
@@ -99,6 +107,7 @@ final class Trainer {
         let length = configuration.model.context
         let scale = 1 / Float(tokensPerStep)
         transformer.clearGradients()
+        let packingBefore = compute.packingSeconds
         var loss = 0.0
         for microBatch in 0..<accumulation {
             if microBatch > 0, isCancelled() { return nil }
@@ -106,15 +115,23 @@ final class Trainer {
                 step: step, microBatch: microBatch, tokens: batch.places.tokens, targets: batch.places.targets)
             transformer.pass = QuantizationPassKey(
                 seed: configuration.run.seed, pass: UInt64(step * accumulation + microBatch))
+            if microBatch == accumulation - 1, let inspected {
+                transformer.pass.capture = OperandCapture(inspected)
+            }
             loss += transformer.accumulateGradients(
                 batch.places.tokens, targets: batch.places.targets, sequences: sequences, length: length,
                 gradientScale: scale)
         }
+        finishInspection()
+        var clock = PassClock()
         let norm = optimizer.gradientNorm()
         let clipFactor = gradientClip > 0 && Double(norm) > gradientClip ? Float(gradientClip) / norm : 1
         var result = StepResult(
             loss: Float(loss / Double(tokensPerStep)), gradientNorm: norm, clippedNorm: norm * clipFactor,
-            learningRate: schedule.rate(after: step))
+            learningRate: schedule.rate(after: step),
+            timing: StepTiming(
+                forward: 1e3 * transformer.forwardSeconds, backward: 1e3 * transformer.backwardSeconds, optimizer: 0,
+                quantize: 1e3 * (compute.packingSeconds - packingBefore)))
         guard result.isFinite else {
             result.isRescued = rescue(result)
             return result
@@ -125,6 +142,7 @@ final class Trainer {
         if let tracker { weightChanges = tracker.changes() }
         tracksWeights = false
         transformer.updateWeightAverages()
+        result.timing.optimizer = 1e3 * clock.lap()
         observe(result)
         return result
     }

@@ -6,9 +6,11 @@ import Synchronization
 /// Commands take effect between two steps, in the order sent. The bits of a run depend on configuration, data and
 /// commands alone, not on who reads the events.
 public actor TrainingEngine {
-    private let trainer: Trainer
+    var trainer: Trainer
+    /// A second run that takes turns with this one, and what it does otherwise.
+    var forked: (trainer: Trainer, text: String)?
     private let executor: ThreadExecutor
-    private nonisolated let mailbox = CommandMailbox()
+    nonisolated let mailbox = CommandMailbox()
     private nonisolated let channels = Mutex<[EventChannel]>([])
 
     private var state = RunState.running
@@ -102,7 +104,7 @@ public actor TrainingEngine {
                 let before = trainer.step
                 guard try trainStep() else { return .diverged }
                 if trainer.step == before { continue }
-                if isDue(configuration.health.every) { emit(.quantized(trainer.healthReport())) }
+                if isDue(configuration.health.every) || isFirstReport { emit(.quantized(trainer.healthReport())) }
                 if isDue(configuration.health.probeEvery) { try probe() }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
@@ -121,6 +123,9 @@ public actor TrainingEngine {
     private func isDue(_ every: Int) -> Bool {
         every > 0 && trainer.step % every == 0
     }
+
+    /// So that there is something to see before `health.every` steps, which may take long.
+    private var isFirstReport: Bool { trainer.configuration.health.every > 0 && trainer.step == firstStep + 1 }
 
     /// Returns false if the run diverged.
     private func trainStep() throws -> Bool {
@@ -141,7 +146,7 @@ public actor TrainingEngine {
                 StepMetrics(
                     step: step, loss: result.loss, gradientNorm: result.gradientNorm, clippedNorm: result.clippedNorm,
                     learningRate: result.learningRate, tokens: step * trainer.tokensPerStep,
-                    stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds)))
+                    stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds, timing: result.timing)))
         emitNews()
         let clipped = trainer.clippedGradients()
         if !clipped.isEmpty { emit(.gradientsClipped(step: step, modules: clipped)) }
@@ -156,6 +161,7 @@ public actor TrainingEngine {
                 ))
             return false
         }
+        try trainFork()
         if let left = stepsUntilPause {
             stepsUntilPause = left > 1 ? left - 1 : nil
             if left <= 1 { change(to: .paused) }
@@ -186,7 +192,7 @@ public actor TrainingEngine {
     }
 
     /// Runs some work and adds its time to the active time.
-    private func timed<T>(_ work: () throws -> T) rethrows -> (T, seconds: Double) {
+    func timed<T>(_ work: () throws -> T) rethrows -> (T, seconds: Double) {
         let clock = ContinuousClock()
         let start = clock.now
         let result = try work()
@@ -215,17 +221,31 @@ public actor TrainingEngine {
             }
             emit(.learningRateChanged(step: trainer.step, from: trainer.schedule.peak, to: rate))
             trainer.schedule.peak = rate
+            forked?.trainer.schedule.peak = rate
         case .setGradientClip(let norm):
             guard norm.isFinite, norm >= 0 else {
                 return warn("the clip threshold is still \(trainer.gradientClip): \(norm) is not a number from 0 up")
             }
             emit(.gradientClipChanged(step: trainer.step, from: trainer.gradientClip, to: norm))
             trainer.gradientClip = norm
+            forked?.trainer.gradientClip = norm
         case .setPrecision(let assignment): change { () throws(UserError) in try trainer.set(assignment) }
         case .setRecipe(let recipe): change { () throws(UserError) in try trainer.set(recipe) }
         case .undo: change { () throws(UserError) in try trainer.undoPrecision() }
         case .setModuleClipping(let clipping): change { trainer.set(clipping) }
-        case .inspect, .fork, .dropFork, .swapFork: warn("\(command.text) is not there yet")
+        case .inspect(let module):
+            guard trainer.configuration.model.linears.contains(module) else {
+                return warn("inspect: this model has no module \(module)")
+            }
+            if state == .paused {
+                _ = try timed { try trainer.inspect(module) }
+                emitNews()
+            } else {
+                trainer.inspected = module
+            }
+        case .fork(let command): fork(command)
+        case .dropFork: dropFork()
+        case .swapFork: swapFork()
         case .evaluate:
             try evaluate()
         case .sample:
@@ -247,7 +267,7 @@ public actor TrainingEngine {
         emitNews()
     }
 
-    private func emitNews() {
+    func emitNews() {
         guard !trainer.news.isEmpty else { return }
         for event in trainer.news { emit(event) }
         trainer.news.removeAll(keepingCapacity: true)
@@ -292,11 +312,11 @@ public actor TrainingEngine {
         warn("\(error)")
     }
 
-    private func warn(_ message: String) {
+    func warn(_ message: String) {
         emit(.warning(step: trainer.step, message: message))
     }
 
-    private func emit(_ event: TrainingEvent) {
+    func emit(_ event: TrainingEvent) {
         channels.withLock { channels in
             for channel in channels { channel.send(event) }
         }
@@ -312,7 +332,8 @@ public actor TrainingEngine {
             validationTokens: corpus.tokenCount(.validation), entropyFloor: corpus.entropyRate,
             totalSteps: configuration.run.steps, tokensPerStep: trainer.tokensPerStep, seed: configuration.run.seed,
             threads: trainer.compute.pool.lanes, kernels: trainer.compute.tier.rawValue,
-            recipe: configuration.recipe, learningRate: trainer.schedule.peak,
+            recipe: configuration.recipe, plan: trainer.control.state.plan(for: configuration.model),
+            learningRate: trainer.schedule.peak,
             gradientClip: trainer.gradientClip, memoryBytes: trainer.memoryBytes)
     }
 }

@@ -63,7 +63,8 @@ public struct RunDescription: Codable, Sendable, Hashable {
     public init(
         name: String, model: ModelConfiguration, parameterCount: Int, vocabularySize: Int, data: String,
         trainingTokens: Int, validationTokens: Int, entropyFloor: Double?, totalSteps: Int, tokensPerStep: Int,
-        seed: UInt64, threads: Int, kernels: String, recipe: Recipe, plan: PrecisionPlan? = nil, learningRate: Double, gradientClip: Double,
+        seed: UInt64, threads: Int, kernels: String, recipe: Recipe, plan: PrecisionPlan? = nil, learningRate: Double,
+        gradientClip: Double,
         memoryBytes: Int
     ) {
         self.name = name

@@ -106,6 +106,57 @@ struct Scale: Hashable, Sendable {
 
 /// Steps along the x axis.
 enum StepAxis {
+    /// What the axis counts.
+    enum Unit {
+        case steps
+        case tokens(perStep: Int)
+        /// Seconds by step.
+        case time(Series)
+
+        /// Labels at shares of the axis, from 0 to 1.
+        func labels(_ range: ClosedRange<Int>, width: Int) -> [Tick] {
+            switch self {
+            case .steps: return StepAxis.shares(StepAxis.ticks(range, width: width), of: range)
+            case .tokens(let perStep):
+                // Beyond 2^62 tokens, the steps themselves.
+                guard perStep > 0, range.upperBound < (1 << 62) / perStep else {
+                    return Unit.steps.labels(range, width: width)
+                }
+                let tokens = range.lowerBound * perStep...range.upperBound * perStep
+                return StepAxis.shares(StepAxis.ticks(tokens, width: width), of: tokens)
+            case .time(let seconds): return StepAxis.timeTicks(range, seconds, width: width)
+            }
+        }
+    }
+
+    private static func shares(_ ticks: [Tick], of range: ClosedRange<Int>) -> [Tick] {
+        let span = Double(max(1, range.upperBound - range.lowerBound))
+        return ticks.map { Tick(value: ($0.value - Double(range.lowerBound)) / span, label: $0.label) }
+    }
+
+    private static let roundSeconds: [Double] = [
+        1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
+    ]
+
+    /// Round times, each at the first column that has reached it.
+    private static func timeTicks(_ range: ClosedRange<Int>, _ seconds: Series, width: Int) -> [Tick] {
+        let columns = seconds.columns(range, count: width)
+        guard let first = columns.first(where: { $0.count > 0 }).map({ Double($0.minimum) }),
+            let last = columns.last(where: { $0.count > 0 }).map({ Double($0.maximum) }), first <= last, last < 1e12
+        else { return [] }
+        let limit = Double(max(1, width / 9))
+        let least = (last - first) / limit
+        let step = roundSeconds.first { $0 >= least } ?? Scale.niceStep(least / 86400) * 86400
+        var next = (first / step).rounded(.up) * step
+        var ticks: [Tick] = []
+        for (x, column) in columns.enumerated() where column.count > 0 && Double(column.maximum) >= next {
+            next = (Double(column.maximum) / step).rounded(.down) * step
+            ticks.append(Tick(value: Double(x) / Double(max(1, width - 1)), label: NumberText.shortDuration(next)))
+            next += step
+        }
+        return ticks
+    }
+
     /// Round step numbers in the range whose labels fit into so many cells.
     static func ticks(_ range: ClosedRange<Int>, width: Int) -> [Tick] {
         let span = range.upperBound - range.lowerBound

@@ -32,9 +32,19 @@ struct Chart {
     /// Drawn beneath the curves; in the picture only if that doesn't squeeze the curves to less than half of it.
     var references: [Reference] = []
     var emptyText = ""
+    /// What the x axis counts.
+    var axis = StepAxis.Unit.steps
+    /// The y axis holds what lies between the first and the last percentile of the columns.
+    var ignoresOutliers = false
+    /// Characters in the top row, with a line down to the x axis.
+    var marks = ChartMarks()
+    /// A step with a line through it.
+    var crosshair: Int?
 
     /// Values in view that a logarithmic axis can't show.
     private(set) var hiddenValues = 0
+    /// Columns in view with values beyond the y axis.
+    private(set) var cutColumns = 0
 
     private static let labelStyle = Style(.barText)
     private static let axisStyle = Style(.axis)
@@ -78,6 +88,8 @@ struct Chart {
             canvas.begin(reference.layer)
             for x in 0..<canvas.dotWidth where x % 4 < 2 || glyphs == .ascii && x % 2 == 0 { canvas.set(x: x, y: row) }
         }
+        let marks = self.marks.columns(range, count: plot.width)
+        drawLines(of: marks, &canvas)
         let columns = columns(count: canvas.dotWidth)
         for (curve, columns) in zip(curves, columns) {
             canvas.begin(curve.layer)
@@ -87,6 +99,10 @@ struct Chart {
             case .points(let mark): Chart.drawPoints(columns, mark, scale, &canvas)
             }
         }
+        for kind in ChartMarks.Kind.allCases {
+            canvas.begin(DotCanvas.Layer(style: kind.style))
+            for (column, found) in marks where found == kind { canvas.mark(kind.character, column: column, row: 0) }
+        }
         canvas.begin(DotCanvas.Layer(style: Style(.error, .bold)))
         for columns in columns {
             for (x, column) in columns.enumerated() where column.nonFinite > 0 {
@@ -94,27 +110,56 @@ struct Chart {
             }
         }
         canvas.draw(into: &frame, at: plot)
+        if let column = crosshairColumn(plot.width) {
+            frame.put(Glyphs.of(glyphs).axisTick, x: plot.x + column, y: plot.bottom, Style(.focus, .bold))
+        }
+    }
+
+    /// Beneath the curves: a dotted line for each mark, unless they are so many that they would fill the plot, and the
+    /// crosshair.
+    private func drawLines(of marks: [Int: ChartMarks.Kind], _ canvas: inout DotCanvas) {
+        let lines = marks.filter { $0.value != .saved }
+        if lines.count * 4 <= canvas.width {
+            for kind in ChartMarks.Kind.allCases {
+                canvas.begin(DotCanvas.Layer(style: Style(kind.style.role), character: ":"))
+                for (column, found) in lines where found == kind {
+                    for y in stride(from: 0, to: canvas.dotHeight, by: 2) {
+                        canvas.set(x: column * canvas.dotsPerColumn, y: y)
+                    }
+                }
+            }
+        }
+        guard let column = crosshairColumn(canvas.width) else { return }
+        canvas.begin(DotCanvas.Layer(style: Style(.focus, .bold)))
+        for row in 0..<canvas.height { canvas.mark(Glyphs.of(glyphs).vertical, column: column, row: row) }
+    }
+
+    private func crosshairColumn(_ width: Int) -> Int? {
+        guard let crosshair, range.contains(crosshair), width > 0 else { return nil }
+        let share = Double(crosshair - range.lowerBound) / Double(max(1, range.upperBound - range.lowerBound))
+        return Int((share * Double(width - 1)).rounded())
     }
 
     private func columns(count: Int) -> [[Bucket]] {
         curves.map { $0.series.columns(range, count: count) }
     }
 
-    private func scale(_ columns: [[Bucket]]) -> Scale? {
-        var low = Double.infinity
-        var high = -Double.infinity
+    private mutating func scale(_ columns: [[Bucket]]) -> Scale? {
+        var lows: [Float] = []
+        var highs: [Float] = []
         for (curve, columns) in zip(curves, columns) where curve.decidesBounds {
-            for column in columns where column.count > 0 {
-                if isLogarithmic {
-                    guard column.maximum > 0 else { continue }
-                    low = min(low, Double(column.minimum > 0 ? column.minimum : column.maximum))
-                } else {
-                    low = min(low, Double(column.minimum))
-                }
-                high = max(high, Double(column.maximum))
+            for column in columns where column.count > 0 && (!isLogarithmic || column.maximum > 0) {
+                lows.append(isLogarithmic && column.minimum <= 0 ? column.maximum : column.minimum)
+                highs.append(column.maximum)
             }
         }
-        guard low <= high else { return nil }
+        guard var low = lows.min().map(Double.init), var high = highs.max().map(Double.init) else { return nil }
+        cutColumns = 0
+        if ignoresOutliers {
+            low = Chart.percentile(0.01, of: lows)
+            high = max(low, Chart.percentile(0.99, of: highs))
+            cutColumns = zip(lows, highs).count { Double($0) < low || Double($1) > high }
+        }
         let span = high - low
         let data = (low: low, high: high)
         for reference in references where reference.value.isFinite && (!isLogarithmic || reference.value > 0) {
@@ -131,10 +176,16 @@ struct Chart {
         return Scale(minimum: low, maximum: high, isLogarithmic: isLogarithmic)
     }
 
+    /// The nearest of the values at a share of their order.
+    private static func percentile(_ share: Double, of values: [Float]) -> Double {
+        Double(values.sorted()[Int((share * Double(values.count - 1)).rounded())])
+    }
+
+    /// One row outside the canvas for what the scale doesn't hold; nil for what has no place at all.
     private static func dotRow(_ value: Double, _ scale: Scale, _ canvas: DotCanvas) -> Int? {
-        guard let position = scale.position(value), position > -0.5, position < 1.5, canvas.dotHeight > 0
-        else { return nil }
-        return Int(((1 - position) * Double(canvas.dotHeight - 1)).rounded())
+        guard let position = scale.position(value), canvas.dotHeight > 0 else { return nil }
+        let row = ((1 - position) * Double(canvas.dotHeight - 1)).rounded()
+        return Int(min(Double(canvas.dotHeight), max(-1, row)))
     }
 
     private static func drawSpans(_ columns: [Bucket], _ scale: Scale, _ canvas: inout DotCanvas) {
@@ -177,7 +228,7 @@ struct Chart {
             return drawLine(columns, scale, &canvas)
         }
         for (x, column) in columns.enumerated() where column.count > 0 {
-            guard let y = dotRow(Double(column.mean), scale, canvas) else { continue }
+            guard let y = dotRow(Double(column.mean), scale, canvas), y >= 0 else { continue }
             canvas.mark(mark, column: x / canvas.dotsPerColumn, row: y / canvas.dotsPerRow)
         }
     }
@@ -202,10 +253,8 @@ struct Chart {
         frame.put(glyphs.axisCorner, x: plot.x - 1, y: base, Chart.axisStyle)
         for x in plot.x..<plot.right { frame.put(glyphs.horizontal, x: x, y: base, Chart.axisStyle) }
         var free = area.x
-        let span = Double(max(1, range.upperBound - range.lowerBound))
-        for tick in StepAxis.ticks(range, width: plot.width) {
-            let share = (tick.value - Double(range.lowerBound)) / span
-            let x = plot.x + Int((share * Double(plot.width - 1)).rounded())
+        for tick in axis.labels(range, width: plot.width) {
+            let x = plot.x + Int((tick.value * Double(plot.width - 1)).rounded())
             let left = min(max(free, x - tick.label.count / 2), area.right - tick.label.count)
             guard left >= free else { continue }
             frame.put(glyphs.baseTick, x: x, y: base, Chart.axisStyle)

@@ -36,6 +36,18 @@ enum NumberText {
         }
     }
 
+    /// A difference: +0.0123, -0.0123.
+    static func signed(_ value: Double) -> String {
+        word(value) ?? (value < 0 ? "" : "+") + significant(value)
+    }
+
+    /// A share from 0 to 1 as 12 %, 1.8 %, 0.04 %.
+    static func percent(_ share: Double) -> String {
+        let value = 100 * share
+        if value != 0, abs(value) < 0.01 { return scientific(value) + " %" }
+        return fixed(value, abs(value) >= 9.95 ? 0 : abs(value) >= 0.095 ? 1 : 2) + " %"
+    }
+
     /// 2.9e-04, as training logs write learning rates.
     static func scientific(_ value: Double) -> String {
         if let word = word(value) { return word }
@@ -84,6 +96,7 @@ enum NumberText {
 
     /// A step count on an axis, exact: 500, 4k, 12.5k, 1.25M.
     static func axisCount(_ count: Int) -> String {
+        if count >= 1_000_000_000, count % 1_000_000 == 0 { return trimmed(fixed(Double(count) / 1e9, 3)) + "G" }
         if count >= 1_000_000, count % 1000 == 0 { return trimmed(fixed(Double(count) / 1e6, 3)) + "M" }
         if count >= 1000, count < 1_000_000, count % 10 == 0 { return trimmed(fixed(Double(count) / 1e3, 3)) + "k" }
         return String(count)
@@ -96,6 +109,14 @@ enum NumberText {
         while text.last == "0" { text.removeLast() }
         if text.last == "." { text.removeLast() }
         return text
+    }
+
+    /// A time on an axis, in whole seconds: 0s, 90s as 1m30s, 2h, 1d6h.
+    static func shortDuration(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds >= 1, seconds < 1e12 else { return "0s" }
+        let total = Int(seconds)
+        let parts = [(total / 86400, "d"), (total / 3600 % 24, "h"), (total / 60 % 60, "m"), (total % 60, "s")]
+        return parts.filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined()
     }
 
     /// 0:00:07, 2:41:07, 3d 04:12:00.

@@ -131,6 +131,34 @@ public struct Series: Sendable {
         levels.append(level)
     }
 
+    /// What is known of a step, and of which steps that is: coarse for steps long ago. nil if nothing was recorded there.
+    func value(at step: Int) -> (bucket: Bucket, steps: ClosedRange<Int>)? {
+        guard let firstStep, let lastStep, firstStep...lastStep ~= step,
+            let shift = levels.indices.first(where: { levels[$0].first <= step >> $0 && step >> $0 < levels[$0].end })
+        else { return nil }
+        let bucket = levels[shift][step >> shift]
+        return bucket.isEmpty ? nil : (bucket, covered(step >> shift, shift))
+    }
+
+    /// The newest that was recorded up to a step.
+    func latest(upTo step: Int) -> (bucket: Bucket, steps: ClosedRange<Int>)? {
+        for shift in levels.indices {
+            let level = levels[shift]
+            var index = min(step >> shift, level.end - 1)
+            while index >= level.first {
+                if !level[index].isEmpty { return (level[index], covered(index, shift)) }
+                index -= 1
+            }
+        }
+        return nil
+    }
+
+    /// The steps of a bucket.
+    private func covered(_ index: Int, _ shift: Int) -> ClosedRange<Int> {
+        let first = index << shift
+        return max(first, firstStep ?? first)...min(first + (1 << shift) - 1, max(lastStep ?? first, first))
+    }
+
     /// The values of the steps in `range`, merged into equally wide columns of a chart: step `range.lowerBound` lies in
     /// the first column, `range.upperBound` in the last.
     public func columns(_ range: ClosedRange<Int>, count: Int) -> [Bucket] {

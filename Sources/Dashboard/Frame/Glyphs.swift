@@ -21,6 +21,8 @@ struct Glyphs: Sendable {
     let rawKey: String
     let lineKey: String
     let referenceKey: String
+    let forkKey: String
+    let clippedKey: String
     let point: Unicode.Scalar
     let more: String
     let less: String
@@ -40,11 +42,13 @@ struct Glyphs: Sendable {
     private static let braille = Glyphs(
         topLeft: "╭", topRight: "╮", bottomLeft: "╰", bottomRight: "╯", horizontal: "─", vertical: "│", axis: "│",
         axisTick: "┤", axisCorner: "└", baseTick: "┬", barFull: "█", barEmpty: "░", separator: "·", rawKey: "⢸",
-        lineKey: "━", referenceKey: "╌", point: "◆", more: "↓", less: "↑", running: "▶", paused: "Ⅱ", stopped: "■",
+        lineKey: "━", referenceKey: "╌", forkKey: "━", clippedKey: "━", point: "◆", more: "↓", less: "↑", running: "▶",
+        paused: "Ⅱ", stopped: "■",
         ellipsis: "…", times: "×")
     private static let ascii = Glyphs(
         topLeft: "+", topRight: "+", bottomLeft: "+", bottomRight: "+", horizontal: "-", vertical: "|", axis: "|",
         axisTick: "+", axisCorner: "+", baseTick: "+", barFull: "#", barEmpty: ".", separator: "-", rawKey: ":",
-        lineKey: "*", referenceKey: "-", point: "o", more: "v", less: "^", running: ">", paused: "=", stopped: "#",
+        lineKey: "*", referenceKey: "-", forkKey: "~", clippedKey: "=", point: "o", more: "v", less: "^", running: ">",
+        paused: "=", stopped: "#",
         ellipsis: "...", times: "x")
 }

@@ -34,9 +34,15 @@ enum StatusLine {
 /// The row for the command line and for messages.
 enum MessageLine {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
-        if case .commandLine(let line) = state.overlay {
-            drawCommandLine(line, state, into: &frame, at: area)
+        switch state.overlay {
+        case .commandLine(let line):
+            drawLine(line, label: ":", hint: hint(line.text), into: &frame, at: area)
             return
+        case .prompt(let purpose, let line):
+            drawLine(
+                line, label: purpose.label, hint: line.text.isEmpty ? purpose.hint : "", into: &frame, at: area)
+            return
+        default: break
         }
         guard let (text, style) = message(state) else { return }
         let shown = TitleBar.shortened(text, to: area.width - 2, Glyphs.of(state.glyphs))
@@ -70,11 +76,12 @@ enum MessageLine {
         return ("\(word.0): \(parts.joined(separator: ", ")) - q quits", Style(word.1, .bold))
     }
 
-    private static func drawCommandLine(
-        _ line: CommandLine, _ state: DashboardState, into frame: inout Frame, at area: Rectangle
+    /// A line being typed, with the cursor.
+    static func drawLine(
+        _ line: CommandLine, label: String, hint: String, into frame: inout Frame, at area: Rectangle
     ) {
-        frame.put(":", x: area.x + 1, y: area.y, Style(.title, .bold))
-        let room = max(1, area.width - 4)
+        let left = frame.put(label, x: area.x + 1, y: area.y, Style(.title, .bold))
+        let room = max(1, area.right - left - 2)
         // The end of a long line stays in view up to the cursor.
         var first = 0
         func columns(_ range: Range<Int>) -> Int {
@@ -83,11 +90,10 @@ enum MessageLine {
         while first < line.cursor, columns(first..<line.cursor) >= room { first += 1 }
         var view = String.UnicodeScalarView()
         view.append(contentsOf: line.scalars[first...])
-        let end = frame.put(String(view), x: area.x + 2, y: area.y, limit: room, Style(.strong))
-        frame.cursor = Frame.Cursor(
-            x: min(area.right - 1, area.x + 2 + columns(first..<line.cursor)), y: area.y)
+        let end = frame.put(String(view), x: left, y: area.y, limit: room, Style(.strong))
+        frame.cursor = Frame.Cursor(x: min(area.right - 1, left + columns(first..<line.cursor)), y: area.y)
         if line.cursor == line.scalars.count {
-            frame.put(hint(line.text), x: end + 1, y: area.y, limit: max(0, area.right - end - 2), Style(.axis))
+            frame.put(hint, x: end + 1, y: area.y, limit: max(0, area.right - end - 2), Style(.axis))
         }
     }
 
@@ -110,7 +116,8 @@ enum MessageLine {
 enum Footer {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         frame.fill(area, .bar)
-        let items = KeyTable.footer(state.context).map { binding in
+        let bindings = (state.focusContext.map(KeyTable.footer) ?? []) + KeyTable.footer(state.context)
+        let items = bindings.map { binding in
             let isUseful = isUseful(binding.action, state)
             return [
                 (" \(binding.keys.first?.name ?? "")", Style(isUseful ? .title : .axis, on: .bar, .bold)),

@@ -45,67 +45,143 @@ enum QuitQuestion {
     }
 }
 
-/// The lines of the help, made from the key table and the list of commands.
+/// The rows of the help, made from the key table and the list of commands.
 enum Help {
-    private static let nameWidth = 17
+    /// Those that the search finds: a key of that name first. Without a search, the keys of the panel in focus stand
+    /// first.
+    static func rows(_ help: HelpView, _ glyphs: GlyphSet) -> [HelpRow] {
+        let words = help.search.text.split(separator: " ").map(String.init)
+        let rows = rows(first: help.context, glyphs)
+        guard !words.isEmpty else { return rows }
+        let ranked = rows.compactMap { row in row.rank(words).map { (row, $0) } }
+        return (0...2).flatMap { rank in ranked.filter { $0.1 == rank }.map(\.0) }
+    }
 
-    /// - Parameter width: in cells; long lines are wrapped.
-    static func lines(_ glyphs: GlyphSet, width: Int) -> [[(String, Style)]] {
-        var lines: [[(String, Style)]] = []
-        func head(_ text: String) {
-            if !lines.isEmpty { lines.append([]) }
-            lines.append([(text, Style(.title, .bold))])
-        }
-        func row(_ name: String, _ text: String, _ style: Style = Style(.strong, .bold)) {
-            for (index, line) in SamplePanel.wrap([(text, .text)], width: max(1, width - nameWidth)).enumerated() {
-                let name = index == 0 ? "  \(name)" : ""
-                let padding = String(repeating: " ", count: max(1, nameWidth - CharacterWidth.columns(name)))
-                lines.append([(name + padding, style)] + line)
+    private static func rows(first: KeyContext, _ glyphs: GlyphSet) -> [HelpRow] {
+        let contexts = [first] + KeyContext.allCases.filter { $0 != first }
+        return contexts.flatMap { context in
+            let keys = KeyTable.bindings.filter { $0.context == context }.map {
+                HelpRow(section: context.rawValue, keys: $0.keyText, help: $0.help, content: .binding($0))
             }
+            return context == .commandLine ? keys + commands : keys
+        } + signs(glyphs)
+    }
+
+    private static var commands: [HelpRow] {
+        Command.list.map {
+            HelpRow(
+                section: "Commands", keys: $0.argument.isEmpty ? ":\($0.name)" : ":\($0.name) \($0.argument)",
+                help: $0.help,
+                content: .command(name: $0.name, argument: $0.argument))
         }
-        for context in KeyContext.allCases {
-            head(context.rawValue)
-            for binding in KeyTable.bindings where binding.context == context { row(binding.keyText, binding.help) }
-            if context == .commandLine {
-                head("Commands")
-                for command in Command.list { row(":\(command.name) \(command.argument)", command.help) }
-            }
-        }
+    }
+
+    private static func signs(_ glyphs: GlyphSet) -> [HelpRow] {
         let set = Glyphs.of(glyphs)
-        head("Signs")
-        row(set.rawKey, "every step, from the smallest value to the largest", Style(.raw))
-        row(set.lineKey, "moving average of the loss over every step", Style(.loss, .bold))
-        row(String(set.point), "validation loss", Style(.validation, .bold))
-        row(set.referenceKey, "entropy floor: the expected loss of no model is below it", Style(.floor))
-        row(set.lineKey, "gradient norm before clipping, mean of the steps", Style(.gradientNorm, .bold))
-        row(set.referenceKey, "largest gradient norm: beyond it, gradients are clipped", Style(.clip))
-        row("N", "NaN or infinite here", Style(.error, .bold))
-        if glyphs == .braille { row("⠉⠑⠢⣀⡠⠔⠊⠉", "not a smooth wave? start with --ascii", Style(.loss)) }
-        return lines
+        func row(_ sign: String, _ help: String, _ style: Style) -> HelpRow {
+            HelpRow(section: "Signs", keys: sign, help: help, content: .sign(style))
+        }
+        var rows = [
+            row(set.rawKey, "every step, from the smallest value to the largest", Style(.raw)),
+            row(set.lineKey, "moving average of the loss over every step", Style(.loss, .bold)),
+            row(set.forkKey, "moving average of the fork's loss", Style(.comparison, .bold)),
+            row(String(set.point), "validation loss", Style(.validation, .bold)),
+            row(set.referenceKey, "entropy floor: the expected loss of no model is below it", Style(.floor)),
+            row(set.lineKey, "gradient norm before clipping, mean of the steps", Style(.gradientNorm, .bold)),
+            row(set.clippedKey, "gradient norm after clipping, where it differs", Style(.clip, .bold)),
+            row(set.referenceKey, "largest gradient norm: beyond it, gradients are clipped", Style(.clip)),
+            row("N", "NaN or infinite here", Style(.error, .bold)),
+        ]
+        rows += [
+            row("4 8 b", "the module runs in FP4, FP8 or BF16", Style(.strong, .bold)),
+            row("488 48", "its fprop, dgrad and wgrad differ; its forward and backward do", Style(.strong, .bold)),
+            row("*", "the module waits for a change of precision", Style(.warning, .bold)),
+            row("+ !", "more than 0.1 % or 1 % of an operand's values saturated", Style(.error, .bold)),
+            row("_", "more than 30 % of an operand's values became zero", Style(.clip, .bold)),
+        ]
+        rows += ChartMarks.Kind.allCases.map { row(String($0.character), $0.help, $0.style) }
+        if glyphs == .braille {
+            rows.append(row("⠉⠑⠢⣀⡠⠔⠊⠉", "not a smooth wave? start with --ascii", Style(.loss)))
+        }
+        return rows
     }
 }
 
 enum HelpOverlay {
+    private static let nameWidth = 19
+
     static func rectangle(_ size: Size) -> Rectangle {
-        let width = size.width < 92 ? size.width : 84
+        let width = size.width < 92 ? size.width : 90
         return Rectangle(x: (size.width - width) / 2, y: 1, width: width, height: size.height - 2)
     }
 
-    static func draw(_ state: DashboardState, scroll: Int, into frame: inout Frame) {
+    static func draw(_ state: DashboardState, _ help: HelpView, into frame: inout Frame) {
         let area = rectangle(frame.size)
         let inside = area.inset(x: 2, y: 1)
+        let glyphs = Glyphs.of(state.glyphs)
         frame.fill(area, .text)
-        let lines = Help.lines(state.glyphs, width: inside.width)
-        let page = inside.height
-        let start = min(scroll, max(0, lines.count - page))
-        for (row, line) in lines.dropFirst(start).prefix(page).enumerated() {
+        let rows = Help.rows(help, state.glyphs)
+        let choice = min(help.choice, max(0, rows.count - 1))
+        MessageLine.drawLine(
+            help.search, label: "search: ",
+            hint: help.search.text.isEmpty
+                ? "type to search keys, actions and commands; Enter does what the row says" : "",
+            into: &frame, at: Rectangle(x: inside.x - 1, y: inside.y, width: inside.width + 2, height: 1))
+        let lines = lines(rows, hasSections: help.search.text.isEmpty, width: inside.width)
+        let page = max(0, inside.height - 1)
+        let chosen = lines.firstIndex { $0.row == choice } ?? 0
+        // The chosen row stays in the middle; the heading of the first one in view.
+        let start = min(max(0, choice == 0 ? 0 : chosen - page / 2), max(0, lines.count - page))
+        for (offset, line) in lines.dropFirst(start).prefix(page).enumerated() {
+            let y = inside.y + 1 + offset
+            let isChosen = line.row == choice && !rows.isEmpty
+            if isChosen {
+                frame.fill(
+                    Rectangle(x: inside.x - 1, y: y, width: inside.width + 2, height: 1), Style(.text, on: .selection))
+            }
+            if isChosen, lines.firstIndex(where: { $0.row == choice }) == start + offset {
+                frame.put(">", x: inside.x - 1, y: y, Style(.strong, on: .selection, .bold))
+            }
             var x = inside.x
-            for (text, style) in line {
-                x = frame.put(text, x: x, y: inside.y + row, limit: max(0, inside.right - x), style)
+            for (text, style) in line.texts {
+                let shown = Style(style.role, on: isChosen ? .selection : .background, style.attributes)
+                x = frame.put(text, x: x, y: y, limit: max(0, inside.right - x), shown)
             }
         }
+        if rows.isEmpty, page > 0 {
+            frame.put(
+                "nothing found: Esc clears the search", x: inside.x, y: inside.y + 1, limit: inside.width, Style(.axis))
+        }
         frame.box(
-            area, title: "Help", notes: lines.count > page ? [LogPanel.position(start, page, lines.count)] : [],
-            glyphs: Glyphs.of(state.glyphs), hasFocus: true)
+            area, title: "Help", notes: rows.isEmpty ? [] : ["\(choice + 1)/\(rows.count)"], glyphs: glyphs,
+            hasFocus: true)
+    }
+
+    private struct Line {
+        /// The row that it belongs to; nil for headings and blank lines.
+        var row: Int?
+        var texts: [(String, Style)]
+    }
+
+    private static func lines(_ rows: [HelpRow], hasSections: Bool, width: Int) -> [Line] {
+        var lines: [Line] = []
+        var section = ""
+        for (index, row) in rows.enumerated() {
+            if hasSections, row.section != section {
+                if !lines.isEmpty { lines.append(Line(row: nil, texts: [])) }
+                lines.append(Line(row: nil, texts: [(row.section, Style(.title, .bold))]))
+                section = row.section
+            }
+            var texts = [(row.help, Style.text)]
+            if !hasSections { texts.append(("  \(row.section)", Style(.axis))) }
+            let style: Style = if case .sign(let style) = row.content { style } else { Style(.strong, .bold) }
+            let wrapped = SamplePanel.wrap(texts, width: max(1, width - nameWidth))
+            for (number, line) in wrapped.enumerated() {
+                let name = number == 0 ? " \(row.keys)" : ""
+                let padding = String(repeating: " ", count: max(1, nameWidth - CharacterWidth.columns(name)))
+                lines.append(Line(row: index, texts: [(name + padding, style)] + line))
+            }
+        }
+        return lines
     }
 }

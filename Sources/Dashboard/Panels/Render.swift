@@ -24,9 +24,10 @@ extension DashboardState {
         if let message = layout.message { MessageLine.draw(self, into: &frame, at: message) }
         if let footer = layout.footer { Footer.draw(self, into: &frame, at: footer) }
         switch overlay {
-        case .help(let scroll): HelpOverlay.draw(self, scroll: scroll, into: &frame)
+        case .help(let help): HelpOverlay.draw(self, help, into: &frame)
         case .quit(let choice): QuitQuestion.draw(self, choice: choice, into: &frame)
-        case .none, .commandLine, .prompt, .picker, .themes: break
+        case .picker(let picker): PickerOverlay.draw(self, picker, into: &frame)
+        case .none, .commandLine, .prompt, .themes: break
         }
         return frame
     }

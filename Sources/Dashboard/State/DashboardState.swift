@@ -24,11 +24,23 @@ public struct DashboardState: Sendable {
     public internal(set) var loss = Series()
     public internal(set) var gradientNorm = Series()
     public internal(set) var validation = Series()
+    /// Gradient norm after clipping.
+    public internal(set) var clippedNorm = Series()
+    public internal(set) var learningRates = Series()
+    /// Seconds spent training, by step.
+    public internal(set) var times = Series()
+    /// Moving averages of the loss.
+    public internal(set) var average = SmoothedSeries()
     /// Loss of the fork, from where it left the run.
     public internal(set) var fork = Series()
-    /// One moving average for each of `smoothings`, over every step.
-    public internal(set) var averages: [DebiasedAverage]
-    public internal(set) var averageSeries: [Series]
+    public internal(set) var forkAverage = SmoothedSeries()
+    /// The newest news of the fork; nil before the first fork.
+    public internal(set) var forkState: ForkChange.Kind?
+    /// What is marked on the loss curve.
+    var marks = ChartMarks()
+    var spikes = SpikeDetector()
+    /// Gradient norm of every module.
+    public internal(set) var moduleGradients = ModuleGradients()
     public internal(set) var lastEvaluation: Evaluation?
     public internal(set) var bestEvaluation: Evaluation?
     public internal(set) var sample: TextSample?
@@ -38,6 +50,12 @@ public struct DashboardState: Sendable {
     var throughput = Throughput()
     /// What happened.
     public internal(set) var events = EventLog()
+    var healthWatch = HealthWatch()
+    /// Clipping by the global norm, and in front of the quantizer.
+    var normClips = ClipWatch()
+    var moduleClips = ClipWatch()
+    /// What the changes of precision whose effect isn't known yet were.
+    var pendingEffects: [Int: PrecisionChange] = [:]
     /// What was written to stderr, line by line.
     public internal(set) var log: [String] = []
     /// Precision and health of every module.
@@ -60,7 +78,7 @@ public struct DashboardState: Sendable {
     // What lies over the dashboard.
     enum Overlay: Hashable {
         case none
-        case help(scroll: Int)
+        case help(HelpView)
         case quit(choice: Int)
         case commandLine(CommandLine)
         /// A line of text that chooses: events, or modules.
@@ -99,8 +117,6 @@ public struct DashboardState: Sendable {
         self.glyphs = glyphs
         self.savePath = savePath
         self.themes = themes
-        averages = ChartView.smoothings.map { DebiasedAverage(smoothing: $0) }
-        averageSeries = ChartView.smoothings.map { _ in Series() }
     }
 
     public var isFinished: Bool {
@@ -123,10 +139,21 @@ public struct DashboardState: Sendable {
         }
     }
 
+    /// The steps that the charts can show.
+    var recordedSteps: ClosedRange<Int> {
+        let first = loss.firstStep ?? 1
+        // A run from its first step is shown from 0, a resumed one from where it went on.
+        return max(0, first - 1)...max(first, loss.lastStep ?? 1)
+    }
+
     /// The keys that the panel in focus has for itself.
     public var focusContext: KeyContext? {
-        guard overlay == .none else { return nil }
-        return switch focus {
+        overlay == .none ? panelContext : nil
+    }
+
+    /// The keys of the panel in focus, whatever lies over it.
+    var panelContext: KeyContext {
+        switch focus {
         case .loss, .gradientNorm: .charts
         case .precision, .inspector: .map
         case .events: .events

@@ -2,14 +2,16 @@
 public enum Action: Hashable, Sendable {
     case togglePause, step, sample, evaluate
     case toggleLogarithmic, smoothMore, smoothLess, zoomIn, zoomOut, fit, follow
-    case panLeft, panRight, toggleCrosshair, nextAxis, toggleOutliers, nextChartView
+    case panLeft, panRight, panFarLeft, panFarRight, panToStart, panToEnd, toggleCrosshair, hideCrosshair, nextAxis
+    case toggleOutliers, toggleModules
     case moveUp, moveDown, moveLeft, moveRight, cyclePrecision, openPicker, selectRange, selectRow, selectColumn
-    case selectAll, selectPattern, clearSelection, nextMapView, previousMapView, undo
+    case moveToFirstLayer, moveToLastLayer, moveToTop, moveToBottom
+    case selectAll, selectPattern, clearSelection, nextMapView, previousMapView, inspect, applyPending, undo
     case acknowledge, acknowledgeAll, filter, clearFilter, jump, copy, openThemes, toggleMouse, toggleGlyphs
     case fullScreen, focusNext, focusPrevious, focusNumber
     case scrollUp, scrollDown, pageUp, pageDown, scrollToStart, scrollToEnd
     case openCommandLine, openHelp, askToQuit, redraw, suspend
-    case close, choose, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving
+    case close, accept, choose, chooseOrApply, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving
     case runCommand, complete, historyOlder, historyNewer
     case cursorLeft, cursorRight, cursorToStart, cursorToEnd
     case eraseBefore, eraseAfter, eraseWord, eraseLine
@@ -73,10 +75,12 @@ public enum KeyTable {
             footer: 3),
         KeyBinding(.dashboard, ["e"], .smoothMore, "Smooth", "smooth the loss more", footer: 9),
         KeyBinding(.dashboard, ["E"], .smoothLess, "Less", "smooth the loss less"),
-        KeyBinding(.dashboard, ["+", "="], .zoomIn, "Zoom", "zoom in: fewer of the newest steps", footer: 10),
-        KeyBinding(.dashboard, ["-"], .zoomOut, "Out", "zoom out: more of the newest steps"),
+        KeyBinding(.dashboard, ["+", "="], .zoomIn, "Zoom", "zoom in: fewer steps", footer: 10),
+        KeyBinding(.dashboard, ["-"], .zoomOut, "Out", "zoom out: more steps"),
         KeyBinding(.dashboard, ["0"], .fit, "Fit", "fit: all steps"),
         KeyBinding(.dashboard, ["f"], .follow, "Follow", "follow the newest 1,000 steps"),
+        KeyBinding(
+            .dashboard, ["u"], .undo, "Undo", "drop the newest pending change of precision, or undo the last one made"),
         KeyBinding(.dashboard, ["z"], .fullScreen, "Full", "panel in focus on the full screen, and back", footer: 4),
         KeyBinding(.dashboard, [.tab], .focusNext, "Next", "focus the next panel"),
         KeyBinding(.dashboard, [.backTab], .focusPrevious, "Previous", "focus the previous panel"),
@@ -111,19 +115,6 @@ public enum KeyTable {
         KeyBinding(
             .quit, ["x"], .stopWithoutSaving, "Stop", "stop after the step in progress without saving", footer: 3),
         KeyBinding(.quit, [.escape, "q"], .close, "Cancel", "go on training", footer: 4),
-    ]
-
-    private static let help: [KeyBinding] = [
-        KeyBinding(.help, [.up, "k"], .scrollUp, "Up", "scroll up"),
-        KeyBinding(.help, [.down, "j"], .scrollDown, "Scroll", "scroll down", footer: 1),
-        KeyBinding(.help, [.pageUp], .pageUp, "Page up", "scroll a page up"),
-        KeyBinding(.help, [.pageDown, " "], .pageDown, "Page", "scroll a page down", footer: 2),
-        KeyBinding(.help, [.home, "g"], .scrollToStart, "Start", "to the start"),
-        KeyBinding(.help, [.end, "G"], .scrollToEnd, "End", "to the end"),
-        KeyBinding(.help, [.control("c")], .askToQuit, "Quit", "quit, after a question"),
-        KeyBinding(.help, [.control("l")], .redraw, "Redraw", "draw the whole screen anew"),
-        KeyBinding(.help, [.control("z")], .suspend, "Suspend", "suspend the program"),
-        KeyBinding(.help, [.escape, "q", "?", .function(1)], .close, "Close", "close the help", footer: 3),
     ]
 
     private static let commandLine: [KeyBinding] = [

@@ -2,22 +2,242 @@ import Core
 
 /// Precision and health of every module, and what of it the user looks at and wants changed.
 public struct PrecisionMap: Sendable {
+    /// A place of the map: the rows are a layer's linears and then the head, which belongs to no layer.
+    struct Position: Hashable, Sendable {
+        var row = 0
+        var layer = 0
+    }
+
     public private(set) var model: ModelConfiguration?
+    public private(set) var vocabularySize = 0
+    /// What decides what a precision means.
+    public private(set) var recipe: Recipe?
     /// What each linear runs in now.
     public private(set) var formats: [ModulePath: LinearFormats] = [:]
+    /// Of the present formats.
+    public private(set) var shares: PrecisionShares?
+    /// What is known of each linear.
+    private(set) var records: [ModulePath: ModuleRecord] = [:]
+    private(set) var places: [ModulePath: Position] = [:]
+    private var paths: [ModulePath] = []
+    /// The recipes before each change that can be undone, as the engine remembers them.
+    private var earlierRecipes: [Recipe] = []
+    private static let longestHistory = 256
+
+    var view = MapView.precision
+    var cursor = Position()
+    /// One corner of the range being selected; the cursor is the other.
+    var anchor: Position?
+    /// The modules selected otherwise.
+    var chosen: Set<ModulePath> = []
+    /// The first ones in view, unless the cursor asks for others.
+    var firstRow = 0
+    var firstLayer = 0
+    var pending = PendingChanges()
+    /// The module whose codes the engine was asked to count last, while the inspector is looked at.
+    var inspected: ModulePath?
+    /// When the cursor moved last.
+    var movedAt = 0.0
+
+    /// The linears of a layer, and the head.
+    var rowCount: Int { (model?.layerLinears.count ?? -1) + 1 }
+    var layerCount: Int { model?.layers ?? 0 }
+    /// All linears, in the model's order.
+    var modules: [ModulePath] { paths }
+
+    func path(at position: Position) -> ModulePath? {
+        guard position.row >= 0, position.row < rowCount else { return nil }
+        if position.row == rowCount - 1 { return .head }
+        guard position.layer >= 0, position.layer < layerCount else { return nil }
+        return paths[position.layer * (rowCount - 1) + position.row]
+    }
+
+    /// The module under the cursor.
+    var current: ModulePath? { path(at: cursor) }
+
+    /// The formats that a module gets once what is pending has taken effect; nil if that changes nothing.
+    func pendingFormats(of path: ModulePath) -> LinearFormats? {
+        guard let target = pending.target(of: path), let recipe, let now = formats[path] else { return nil }
+        let then = target.formats(over: now, recipe)
+        return then == now ? nil : then
+    }
+
+    /// Modules that wait for a change, and those whose change was sent but not answered yet.
+    var pendingCounts: (waiting: Int, sent: Int) {
+        let waiting = pending.waiting.keys.count { pendingFormats(of: $0) != nil }
+        let sent = pending.sentModules.count { pending.waiting[$0] == nil && pendingFormats(of: $0) != nil }
+        return (waiting, sent)
+    }
+
+    // MARK: Events
 
     /// Takes in what an event tells about modules; all other events are ignored.
     mutating func take(_ event: TrainingEvent) {
         switch event {
-        case .started(let run):
-            model = run.model
-            for path in run.model.linears { formats[path] = run.plan[path] }
-        case .precisionChanged(let change):
-            for module in change.modules { formats[module.module] = module.formats }
+        case .started(let run): start(run)
+        case .precisionChanged(let change): take(change)
+        case .moduleClippingChanged: remember()
+        case .quantized(let report): take(report)
+        case .probed(let report):
+            for module in report.modules { records[module.path]?.probe = (report.step, module) }
+        case .gradientsClipped(let step, let modules):
+            for module in modules {
+                records[module.module]?.lastClipping = (step, module)
+                records[module.module]?.clippings += 1
+            }
+        case .inspected(let inspection): records[inspection.module]?.inspection = inspection
+        case .warning(_, let message): pending.takeWarning(message)
+        case .finished: pending = PendingChanges()
         default: break
         }
     }
+
+    private mutating func start(_ run: RunDescription) {
+        if model != run.model {
+            (cursor, anchor, chosen) = (Position(), nil, [])
+            (firstRow, firstLayer) = (0, 0)
+        }
+        model = run.model
+        vocabularySize = run.vocabularySize
+        recipe = run.recipe
+        earlierRecipes = []
+        paths = run.model.linears
+        pending = PendingChanges()
+        inspected = nil
+        let rows = run.model.layerLinears.count
+        records = [:]
+        places = [:]
+        formats = [:]
+        for (index, path) in paths.enumerated() {
+            formats[path] = run.plan[path]
+            records[path] = ModuleRecord()
+            places[path] =
+                path == .head ? Position(row: rows, layer: 0) : Position(row: index % rows, layer: index / rows)
+        }
+        shares = run.shares
+    }
+
+    private mutating func take(_ change: PrecisionChange) {
+        switch change.cause {
+        case .undo: recipe = earlierRecipes.popLast() ?? recipe
+        case .recipe:
+            remember()
+            if let name = change.text.split(separator: " ").last, let next = try? Recipe.named(String(name)) {
+                recipe = next
+            }
+        case .command, .phase, .rule: remember()
+        }
+        for module in change.modules where formats[module.module] != nil {
+            formats[module.module] = module.formats
+            records[module.module]?.forget(module.gemms)
+        }
+        pending.takeAnswer(change.text)
+        guard let model else { return }
+        let plan = PrecisionPlan(general: LinearFormats(.bf16), linears: formats, attentionCore: .bf16)
+        shares = CostModel(model, vocabularySize: vocabularySize).shares(of: plan)
+    }
+
+    private mutating func remember() {
+        guard let recipe else { return }
+        if earlierRecipes.count == Self.longestHistory { earlierRecipes.removeFirst() }
+        earlierRecipes.append(recipe)
+    }
+
+    private mutating func take(_ report: HealthReport) {
+        let gemms = Dictionary(grouping: report.gemms, by: \.module)
+        for path in paths { records[path]?.take(gemms[path] ?? [], step: report.step) }
+        for module in report.modules { records[module.path]?.figures = module }
+    }
 }
 
-/// The three GEMMs of the selected modules, to be set one by one.
-struct PrecisionPicker: Hashable, Sendable {}
+/// What is known of one linear.
+struct ModuleRecord: Sendable {
+    /// Of the newest report, where the formats are still those that it was about.
+    private(set) var gemms: [HealthReport.GEMM] = []
+    private(set) var healthStep: Int?
+    /// The worst of all operands.
+    private(set) var worst = HealthFigures()
+    /// The worst of the newest reports, the oldest first.
+    private(set) var history: [HealthFigures] = []
+    var figures: HealthReport.Module?
+    var probe: (step: Int, module: ProbeReport.Module)?
+    /// Steps in which its gradient was clipped in front of the quantizer, as far as was heard.
+    var clippings = 0
+    var lastClipping: (step: Int, gradient: ClippedGradient)?
+    var inspection: ModuleInspection?
+
+    static let longestHistory = 64
+
+    mutating func take(_ gemms: [HealthReport.GEMM], step: Int) {
+        self.gemms = gemms
+        healthStep = step
+        worst = HealthFigures(gemms)
+        guard !gemms.isEmpty else { return }
+        if history.count == Self.longestHistory { history.removeFirst() }
+        history.append(worst)
+    }
+
+    /// What was said of GEMMs is about formats that are gone.
+    mutating func forget(_ changed: [GEMMKind]) {
+        gemms.removeAll { changed.contains($0.gemm) }
+        worst = HealthFigures(gemms)
+    }
+
+    func health(_ gemm: GEMMKind) -> HealthReport.GEMM? { gemms.first { $0.gemm == gemm } }
+}
+
+/// Key figures of quantization, over all operands of a linear.
+struct HealthFigures: Hashable, Sendable {
+    /// The largest shares, from 0 to 1.
+    var saturation: Double?
+    var underflow: Double?
+    /// The lowest, dB.
+    var sqnr: Double?
+    var isFinite = true
+
+    init() {}
+
+    init(_ gemms: [HealthReport.GEMM]) {
+        for health in gemms.flatMap({ [$0.a, $0.b] }) {
+            guard let health else { continue }
+            if let share = health.saturation { saturation = max(saturation ?? 0, share) }
+            if let share = health.underflow { underflow = max(underflow ?? 0, share) }
+            if let ratio = health.sqnr { sqnr = min(sqnr ?? ratio, ratio) }
+            if health.nonFinite > 0 { isFinite = false }
+        }
+    }
+
+    var mark: HealthMark? {
+        if !isFinite { return .nonFinite }
+        if saturation ?? 0 > HealthMark.heavySaturationShare { return .heavySaturation }
+        if underflow ?? 0 > HealthMark.heavyUnderflowShare { return .heavyUnderflow }
+        return saturation ?? 0 > HealthMark.saturationShare ? .saturation : nil
+    }
+}
+
+/// What a cell of the map says about a module's health: the worst alone.
+enum HealthMark: Sendable {
+    case nonFinite, heavySaturation, heavyUnderflow, saturation
+
+    /// Shares of an operand's values.
+    static let saturationShare = 0.001
+    static let heavySaturationShare = 0.01
+    static let heavyUnderflowShare = 0.3
+
+    var scalar: Unicode.Scalar {
+        switch self {
+        case .nonFinite: "N"
+        case .heavySaturation: "!"
+        case .heavyUnderflow: "_"
+        case .saturation: "+"
+        }
+    }
+
+    var role: Role {
+        switch self {
+        case .nonFinite, .heavySaturation: .error
+        case .heavyUnderflow: .clip
+        case .saturation: .warning
+        }
+    }
+}

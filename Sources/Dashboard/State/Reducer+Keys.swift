@@ -5,9 +5,19 @@ extension DashboardState {
         revision += 1
         if let focusContext, let action = KeyTable.action(for: key, in: focusContext) { return perform(action, key) }
         if let action = KeyTable.action(for: key, in: context) { return perform(action, key) }
-        if case .commandLine(var line) = overlay, case .character(let scalar) = key {
+        guard case .character(let scalar) = key else { return [] }
+        switch overlay {
+        case .commandLine(var line):
             line.insert(scalar)
             overlay = .commandLine(line)
+        case .prompt(let purpose, var line):
+            line.insert(scalar)
+            show(purpose, line)
+        case .help(var help):
+            help.search.insert(scalar)
+            help.choice = 0
+            overlay = .help(help)
+        case .none, .quit, .picker, .themes: break
         }
         return []
     }
@@ -18,20 +28,19 @@ extension DashboardState {
         case .suspend: return [.suspend]
         case .askToQuit: return askToQuit()
         case .close:
+            if case .prompt = overlay { break }
             overlay = .none
             return []
         default: break
         }
         switch overlay {
         case .none: return performOnDashboard(action, key)
-        case .help(let scroll):
-            let inside = HelpOverlay.rectangle(size).inset(x: 2, y: 1)
-            let lines = Help.lines(glyphs, width: inside.width).count
-            overlay = .help(scroll: scrolled(scroll, action, lines: lines, page: max(1, inside.height)))
-            return []
+        case .help(let help): return performOnHelp(action, help)
         case .quit(let choice): return answer(action, choice)
         case .commandLine(let line): return edit(line, action)
-        case .prompt, .picker, .themes: return []
+        case .prompt(let purpose, let line): return performOnPrompt(action, purpose, line)
+        case .picker(let picker): return perform(action, on: picker)
+        case .themes: return []
         }
     }
 
@@ -67,17 +76,21 @@ extension DashboardState {
         case .step: return ask(.step)
         case .sample: return ask(.sample)
         case .evaluate: return ask(.evaluate)
+        case .undo: return undo()
         case .fullScreen: isFullScreen.toggle()
         case .focusNext: moveFocus(by: 1)
         case .focusPrevious: moveFocus(by: -1)
         case .focusNumber:
             if case .character(let digit) = key, let panel = Panel(rawValue: Int(digit.value) - 48) { focus = panel }
-        case .openHelp: open(.help(scroll: 0))
+        case .openHelp: openHelp()
         case .openCommandLine: open(.commandLine(CommandLine(historyCount: history.count)))
         default:
-            if view.perform(action, focus: focus, lastStep: loss.lastStep) { return [] }
+            if view.perform(action, focus: focus, steps: recordedSteps) {
+                if action == .toggleModules { focus = .gradientNorm }
+                return []
+            }
             switch focus {
-            case .loss, .gradientNorm: break
+            case .loss, .gradientNorm: return performOnCharts(action)
             case .precision, .inspector: return performOnMap(action)
             case .events: return performOnEvents(action)
             case .sample, .log, .run: scrollFocus(action)
@@ -87,7 +100,7 @@ extension DashboardState {
     }
 
     /// What would not be seen is not opened.
-    private mutating func open(_ wanted: Overlay) {
+    mutating func open(_ wanted: Overlay) {
         if !isTooSmall { overlay = wanted }
     }
 
@@ -134,20 +147,10 @@ extension DashboardState {
         case .complete: complete(&line)
         case .historyOlder: line.recall(-1, history: history)
         case .historyNewer: line.recall(1, history: history)
-        case .cursorLeft: line.move(by: -1)
-        case .cursorRight: line.move(by: 1)
-        case .cursorToStart: line.moveToStart()
-        case .cursorToEnd: line.moveToEnd()
-        case .eraseBefore:
-            if line.scalars.isEmpty {
-                overlay = .none
-                return []
-            }
-            line.eraseBefore()
-        case .eraseAfter: line.eraseAfter()
-        case .eraseWord: line.eraseWord()
-        case .eraseLine: line.eraseLine()
-        default: break
+        case .eraseBefore where line.scalars.isEmpty:
+            overlay = .none
+            return []
+        default: line.edit(action)
         }
         overlay = .commandLine(line)
         return []
@@ -169,7 +172,7 @@ extension DashboardState {
             switch try Command.parse(text) {
             case .engine(let command): return ask(command)
             case .theme(let name): return [.theme(name)]
-            case .help: open(.help(scroll: 0))
+            case .help: openHelp()
             case .quit: return askToQuit()
             }
         } catch {

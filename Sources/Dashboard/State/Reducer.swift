@@ -35,7 +35,7 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
     case .key(let key): return state.press(key)
     case .tick(let now):
         state.advance(to: now)
-        return []
+        return state.advanceMap()
     case .resize(let size):
         state.size = size
         state.revision += 1
@@ -56,11 +56,6 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
 extension DashboardState {
     mutating func say(_ text: String, isError: Bool = false) {
         message = Message(text: text, isError: isError, since: now)
-        revision += 1
-    }
-
-    mutating func note(_ kind: LogEntry.Kind, _ text: String, step: Int? = nil, module: ModulePath? = nil) {
-        events.append(LogEntry(step: step ?? last?.step ?? 0, kind: kind, text: text, module: module))
         revision += 1
     }
 
@@ -90,6 +85,7 @@ extension DashboardState {
     mutating func take(_ event: TrainingEvent) -> [DashboardEffect] {
         revision += 1
         map.take(event)
+        defer { record(event) }
         switch event {
         case .started(let description):
             run = description
@@ -97,7 +93,6 @@ extension DashboardState {
             gradientClip = description.gradientClip
             phase = .running
             lastStepAt = now
-            note(.start, "\(description.data), \(NumberText.grouped(description.totalSteps)) steps", step: 0)
         case .stateChanged(let state, _):
             change(to: state)
         case .stepped(let metrics):
@@ -111,7 +106,6 @@ extension DashboardState {
                 bestEvaluation = evaluation
             }
             let text = "validation \(NumberText.significant(Double(evaluation.validationLoss)))"
-            note(.evaluation, text, step: evaluation.step)
             answer(DashboardState.evaluating, "\(text) at step \(NumberText.grouped(evaluation.step))")
             lastStepAt = now
         case .sampled(let text):
@@ -119,41 +113,20 @@ extension DashboardState {
             scroll[.sample] = nil
             answer(DashboardState.sampling, "sampled at step \(NumberText.grouped(text.step))")
             lastStepAt = now
-        case .learningRateChanged(let step, let from, let to):
-            note(.change, "peak lr \(NumberText.scientific(from)) to \(NumberText.scientific(to))", step: step)
-        case .gradientClipChanged(let step, let from, let to):
-            gradientClip = to
-            note(.change, "clip \(clipText(from)) to \(clipText(to))", step: step)
-        case .moduleClippingChanged(let step, _, let to):
-            note(.change, "gradient clipping of linears: \(to)", step: step)
-        case .precisionChanged(let change):
-            note(.change, change.summary, step: change.step)
-            say(change.summary)
-        case .precisionEffect(let effect):
-            let before = effect.lossBefore.map { NumberText.significant($0) } ?? "-"
-            note(
-                .change,
-                "loss \(before) before change \(effect.id), \(NumberText.significant(effect.lossAfter)) in the "
-                    + "\(effect.steps) steps after it", step: effect.step)
-        case .gradientsClipped, .quantized, .inspected:
-            break
-        case .forkChanged(let change):
-            if change.kind == .began { fork = Series() }
-            note(.change, "fork \(change.kind.rawValue): \(change.text)", step: change.step)
+        case .gradientClipChanged(_, _, let to): gradientClip = to
+        case .precisionChanged(let change): say(change.summary)
+        case .gradientsClipped(let step, let modules): moduleGradients.take(modules, step: step)
+        case .quantized(let report):
+            let norm = gradientNorm.value(at: report.step).map { Double($0.bucket.mean) }
+            moduleGradients.take(report, total: norm)
+        case .forkChanged(let change): take(change)
         case .forkStepped(let step, let loss):
             fork.append(step: step, value: loss)
-        case .probed(let report):
-            let error = report.gradientError.map { NumberText.significant(100 * $0) } ?? "-"
-            note(.change, "gradients are \(error) % off those of BF16", step: report.step)
-        case .saved(let step, let path):
-            note(.saved, path, step: step)
-            say("saved \(path)")
-        case .warning(let step, let text):
-            note(.warning, text, step: step)
-            say(text, isError: true)
-        case .diverged(let step, let text):
-            note(.error, "diverged: \(text)", step: step)
-            say("diverged: \(text)", isError: true)
+            forkAverage.append(step: step, value: loss)
+        case .saved(_, let path): say("saved \(path)")
+        case .warning(_, let text): say(text, isError: true)
+        case .diverged(_, let text): say("diverged: \(text)", isError: true)
+        case .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
         case .finished(let summary):
             return finish(summary)
         }
@@ -169,7 +142,7 @@ extension DashboardState {
         if message?.text == question { say(text) }
     }
 
-    private func clipText(_ value: Double) -> String {
+    func clipText(_ value: Double) -> String {
         value > 0 ? NumberText.trimmed(NumberText.significant(value)) : "off"
     }
 
@@ -196,15 +169,25 @@ extension DashboardState {
         learningRate = metrics.learningRate
         loss.append(step: metrics.step, value: metrics.loss)
         gradientNorm.append(step: metrics.step, value: metrics.gradientNorm)
-        for index in averages.indices where index > 0 {
-            averages[index].add(Double(metrics.loss))
-            if metrics.loss.isFinite, let value = averages[index].value {
-                averageSeries[index].append(step: metrics.step, value: Float(value))
-            }
-        }
+        clippedNorm.append(step: metrics.step, value: metrics.clippedNorm)
+        learningRates.append(step: metrics.step, value: Float(metrics.learningRate))
+        times.append(step: metrics.step, value: Float(metrics.elapsedSeconds))
+        average.append(step: metrics.step, value: metrics.loss)
         recentClips.add(metrics.isClipped)
         throughput.add(metrics)
         if request == .step { request = nil }
+    }
+
+    private mutating func take(_ change: ForkChange) {
+        forkState = change.kind
+        switch change.kind {
+        case .began:
+            fork = Series()
+            // The fork has the run's past.
+            forkAverage = average.branch
+        case .swapped: SmoothedSeries.exchangeAverages(&average, &forkAverage)
+        case .dropped, .diverged: break
+        }
     }
 
     private mutating func finish(_ summary: RunSummary) -> [DashboardEffect] {
@@ -214,7 +197,6 @@ extension DashboardState {
         elapsed = summary.elapsedSeconds.isFinite ? summary.elapsedSeconds : elapsed
         message = nil
         if case .quit = overlay { overlay = .none }
-        note(.state, summary.outcome.rawValue, step: summary.steps)
         return wasAsked ? [.quit] : []
     }
 
@@ -272,6 +254,8 @@ extension DashboardState {
         case .inspect, .stop: break
         }
         revision += 1
-        return [.send(command)]
+        // The steps to come are those that the user wanted the changes for.
+        let changes = command == .resume || command == .step ? sendPendingChanges() : []
+        return changes + [.send(command)]
     }
 }
