@@ -53,23 +53,27 @@ enum Environment {
         }
     }
 
-    /// Where the user keeps themes of their own, as the XDG Base Directory Specification has it: a relative path in
-    /// XDG_CONFIG_HOME does not count.
+    /// Where the user keeps themes of their own.
     static var themeFolder: String? {
-        if let folder = value("XDG_CONFIG_HOME"), folder.hasPrefix("/") { return "\(folder)/fp4tui/themes" }
-        return value("HOME").map { "\($0)/.config/fp4tui/themes" }
+        themeFolder(configuration: value("XDG_CONFIG_HOME"), home: value("HOME"))
+    }
+
+    /// By the XDG Base Directory Specification, for which a relative path does not count.
+    static func themeFolder(configuration: String?, home: String?) -> String? {
+        if let configuration, configuration.hasPrefix("/") { return "\(configuration)/fp4tui/themes" }
+        return home.map { "\($0)/.config/fp4tui/themes" }
     }
 
     /// The themes in the program, then those in the user's folder whose names are still free.
-    static var themeNames: [String] {
-        let files = themeFolder.flatMap { try? FileManager.default.contentsOfDirectory(atPath: $0) } ?? []
+    static func themeNames(in folder: String? = themeFolder) -> [String] {
+        let files = folder.flatMap { try? FileManager.default.contentsOfDirectory(atPath: $0) } ?? []
         let own = files.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.map { String($0.dropLast(5)) }
         return Theme.names + own.filter { !Theme.names.contains($0) }.sorted()
     }
 
     /// - Parameter name: of a theme in the program or in the user's folder, or the path of a base16 file.
     /// - Throws: `UserError` if there is none.
-    static func themeFile(_ name: String) throws(UserError) -> ThemeFile {
+    static func themeFile(_ name: String, in folder: String? = themeFolder) throws(UserError) -> ThemeFile {
         if name.contains("/") || name.hasSuffix(".yaml") || name.hasSuffix(".yml") {
             guard FileManager.default.isReadableFile(atPath: name) else {
                 throw UserError("theme \(name): the file can't be read")
@@ -77,9 +81,9 @@ enum Environment {
             return ThemeFile(path: name, name: name)
         }
         if Theme.names.contains(name) { return ThemeFile(path: nil, name: name) }
-        guard let folder = themeFolder, themeNames.contains(name) else {
-            throw UserError(
-                "unknown theme \(name): use \(themeNames.joined(separator: ", ")) or the path of a base16 file")
+        let names = themeNames(in: folder)
+        guard let folder, names.contains(name) else {
+            throw UserError("unknown theme \(name): use \(names.joined(separator: ", ")) or the path of a base16 file")
         }
         return ThemeFile(path: "\(folder)/\(name).yaml", name: name)
     }

@@ -58,7 +58,7 @@ public enum TerminalSession {
         let screen = try Screen(theme: theme, wantsColour: Environment.value("NO_COLOR") == nil)
         let state = DashboardState(
             size: screen.size, glyphs: Environment.glyphs(options.glyphs, isUTF8: isUTF8), savePath: options.savePath,
-            themes: Environment.themeNames, theme: problem == nil ? options.theme : Theme.standardName,
+            themes: Environment.themeNames(), theme: problem == nil ? options.theme : Theme.standardName,
             canShowBraille: isUTF8, isMouseOn: options.isMouseOn)
         screen.setMouse(options.isMouseOn)
         let session = Session(screen: screen, events: events, send: send, options: options, state: state)

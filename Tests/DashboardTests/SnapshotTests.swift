@@ -9,6 +9,7 @@ import Testing
         case start, running, paused, nan, help, quit, finished, command, gradient, sample
         case map, inspector, picker
         case crosshair, fork, modules, events, filter, helpSearch
+        case themes
     }
 
     struct Case: CustomTestStringConvertible {
@@ -39,7 +40,7 @@ import Testing
             Case(.crosshair, 120, 40, .braille), Case(.crosshair, 80, 24, .ascii), Case(.fork, 120, 40, .braille),
             Case(.fork, 80, 24, .ascii), Case(.modules, 120, 40, .braille), Case(.modules, 60, 15, .ascii),
             Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.filter, 80, 24, .braille),
-            Case(.helpSearch, 80, 24, .ascii),
+            Case(.helpSearch, 80, 24, .ascii), Case(.themes, 80, 24, .braille), Case(.themes, 40, 10, .ascii),
             Case(.running, 39, 9, .braille), Case(.quit, 39, 9, .braille), Case(.paused, 39, 9, .ascii),
         ]
 
@@ -57,6 +58,7 @@ import Testing
             state.on(
                 .event(.stepped(metrics)), .event(.diverged(step: 1041, message: "loss is NaN at step 1041")))
         case .help: state.keys("?")
+        case .themes: state.keys("T", .down)
         case .quit: state.keys("q", .down)
         case .finished: state.on(.event(.finished(Script.summary)))
         case .command:
