@@ -72,7 +72,7 @@ struct TrainCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Characters to draw with: braille or ascii; without it, what the terminal can show.",
+            "Characters to draw with; without it, what the terminal can show.",
             valueName: "set"))
     var glyphs: GlyphSet?
 

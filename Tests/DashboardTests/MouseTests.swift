@@ -12,7 +12,7 @@ import Testing
                 .event(.learningRateChanged(step: 50, from: 1, to: Double(index + 1))),
                 .standardError("line \(index)"))
         }
-        state.keys(.control("t"))
+        state.keys("1", .control("t"))
         return state
     }
 

@@ -67,7 +67,7 @@ import Testing
         let help = try #require(footer.range(of: "? Help"))
         let column = footer.distance(from: footer.startIndex, to: help.lowerBound) + 1
         program.send("\u{1B}[<0;\(column);24M\u{1B}[<0;\(column);24m")
-        #expect(program.waitFor("pause or resume"))
+        #expect(program.waitFor("type to search"))
         program.send("\u{1B}")
         program.send("\u{14}")
         #expect(program.waitFor("\u{1B}[?1006;1000l"))
@@ -104,10 +104,11 @@ import Testing
         #expect(program.waitFor("RUNNING"))
         program.send("T")
         #expect(program.waitFor("tritanopia"))
-        program.send("G\r")
-        #expect(program.waitFor("wrong.yaml line 5: base03"))
-        program.send("k\r")
+        program.send("Gk\r")
         #expect(program.waitFor("theme mine"))
+        program.send("TG")
+        #expect(program.waitFor("wrong.yaml line 5: base03"))
+        program.send("\u{1B}")
         program.send("qx")
         #expect(program.waitForEnd() == 0)
     }

@@ -105,7 +105,7 @@ public enum KeyTable {
 
     private static let text: [KeyBinding] = [
         KeyBinding(.text, [.up, "k"], .scrollUp, "Up", "scroll up"),
-        KeyBinding(.text, [.down, "j"], .scrollDown, "Down", "scroll down"),
+        KeyBinding(.text, [.down, "j"], .scrollDown, "Scroll", "scroll down", footer: 1),
         KeyBinding(.text, [.pageUp], .pageUp, "Page up", "scroll a page up"),
         KeyBinding(.text, [.pageDown], .pageDown, "Page down", "scroll a page down"),
         KeyBinding(.text, [.home, "g"], .scrollToStart, "Start", "scroll to the start"),

@@ -105,6 +105,8 @@ extension DashboardState {
     mutating func closeOverlay() -> [DashboardEffect] {
         defer { overlay = .none }
         guard case .themes(let choice) = overlay else { return [] }
+        // About a theme that could not be shown.
+        message = nil
         return restoreTheme(choice)
     }
 
