@@ -83,8 +83,8 @@ import Testing
                   --theme <name|file>     Colours: dark, deuteranopia, light, mono, terminal,
                                           tritanopia, one of your own in
                                           ~/.config/fp4tui/themes, or a base16 file.
-                  --glyphs <set>          Characters to draw with; without it, what the terminal
-                                          can show. (values: braille, ascii)
+                  --glyphs <set>          Characters to draw with; without it, what the
+                                          terminal can show. (values: braille, ascii)
                   --ascii                 The same as --glyphs ascii.
                   --mouse                 Use the mouse: click, wheel; Shift-drag then selects
                                           text.
