@@ -61,7 +61,8 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Themes", path: "themes",
-            resources: [.embedInCode("dark.yaml"), .embedInCode("light.yaml"), .embedInCode("terminal.yaml")],
+            resources: ["dark", "deuteranopia", "light", "mono", "terminal", "tritanopia"]
+                .map { .embedInCode("\($0).yaml") },
             swiftSettings: strict),
         .target(
             name: "Dashboard",

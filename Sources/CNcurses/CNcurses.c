@@ -45,6 +45,11 @@ bool cn_set_locale(void) {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
+// Older versions of ncurses have no fifth button: the wheel only turns one way then.
+#ifndef BUTTON5_PRESSED
+#define BUTTON5_PRESSED 0
+#endif
+
 static int collect(int character) {
     if (reset_length < sizeof reset_text) reset_text[reset_length++] = (char)character;
     return character;
@@ -57,6 +62,25 @@ static void compose_reset(void) {
         char *text = tigetstr(names[i]);
         if (text && text != (char *)-1) tputs(text, 1, collect);
     }
+}
+
+void cn_set_mouse(bool is_on) {
+    // No wait for a second click: a press is told at once.
+    mouseinterval(0);
+    mousemask(is_on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+    compose_reset();
+    if (!is_on) return;
+    for (const char *text = "\033[?1006l\033[?1000l"; *text; text++) collect(*text);
+}
+
+static int read_mouse(uint32_t *value) {
+    MEVENT event;
+    if (getmouse(&event) != OK || event.x < 0 || event.y < 0) return CN_KEY_OTHER;
+    *value = (uint32_t)event.y << 16 | (uint32_t)event.x;
+    if (event.bstate & BUTTON1_PRESSED) return CN_KEY_MOUSE_PRESS;
+    if (event.bstate & BUTTON4_PRESSED) return CN_KEY_MOUSE_WHEEL_UP;
+    if (event.bstate & BUTTON5_PRESSED) return CN_KEY_MOUSE_WHEEL_DOWN;
+    return CN_KEY_OTHER;
 }
 
 bool cn_open(void) {
@@ -155,6 +179,7 @@ int cn_read_key(uint32_t *value) {
     case KEY_BTAB: return CN_KEY_BACK_TAB;
     case KEY_BACKSPACE: return CN_KEY_BACKSPACE;
     case KEY_DC: return CN_KEY_DELETE;
+    case KEY_MOUSE: return read_mouse(value);
     default: return CN_KEY_OTHER;
     }
 }

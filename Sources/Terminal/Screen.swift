@@ -1,6 +1,7 @@
 import CNcurses
 import Core
 import Dashboard
+import Foundation
 
 /// The terminal, through ncurses: frames go in, keys come out. One at a time.
 @MainActor
@@ -108,14 +109,42 @@ final class Screen {
         return isDefined ? next : 0
     }
 
-    /// All keys that wait.
-    func keys() -> [Key] {
-        var keys: [Key] = []
+    /// All keys and all of the mouse that waits.
+    func inputs() -> [DashboardInput] {
+        var inputs: [DashboardInput] = []
         while true {
             var value: UInt32 = 0
             let kind = Int(cn_read_key(&value))
-            if kind == CN_KEY_NONE { return keys }
-            if let key = Screen.key(kind, value) { keys.append(key) }
+            if kind == CN_KEY_NONE { return inputs }
+            if let mouse = Screen.mouse(kind) {
+                inputs.append(.mouse(x: Int(value & 0xFFFF), y: Int(value >> 16), kind: mouse))
+            } else if let key = Screen.key(kind, value) {
+                inputs.append(.key(key))
+            }
+        }
+    }
+
+    private static func mouse(_ kind: Int) -> MouseKind? {
+        switch kind {
+        case CN_KEY_MOUSE_PRESS: .press
+        case CN_KEY_MOUSE_WHEEL_UP: .wheelUp
+        case CN_KEY_MOUSE_WHEEL_DOWN: .wheelDown
+        default: nil
+        }
+    }
+
+    func setMouse(_ isOn: Bool) { cn_set_mouse(isOn) }
+
+    /// Sends bytes that move nothing on the screen.
+    func send(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                return
+            }
         }
     }
 

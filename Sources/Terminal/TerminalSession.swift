@@ -5,10 +5,12 @@ import Foundation
 
 /// How the dashboard is shown.
 public struct DisplayOptions: Sendable {
-    /// A theme in the program, or the path of a base16 file.
-    public var theme = "dark"
-    /// Draw with ASCII characters, even if the terminal could show more.
-    public var isASCII = false
+    /// A theme in the program or in the user's folder, or the path of a base16 file.
+    public var theme = Theme.standardName
+    /// What to draw with; nil: braille where the terminal can show it.
+    public var glyphs: GlyphSet?
+    /// Have the terminal report the mouse.
+    public var isMouseOn = false
     /// Where "stop and save" writes the model; nil: nowhere.
     public var savePath: String?
     public var framesPerSecond = 20.0
@@ -37,17 +39,30 @@ public enum TerminalSession {
     /// - Parameters:
     ///   - events: what the engine tells; this must be its only reader.
     ///   - send: takes commands to the engine.
-    /// - Throws: `UserError` if there is no usable terminal or the theme is broken; nothing has been drawn then.
+    /// - Throws: `UserError` if there is no usable terminal or no such theme; nothing has been drawn then. A theme that
+    ///   is broken is told on the screen, and the standard one used.
     public static func run(
         events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void, options: DisplayOptions
     ) async throws -> SessionEnd {
         try Environment.requireTerminal()
-        let theme = try Environment.theme(options.theme)
-        let glyphs = Environment.glyphs(wantsASCII: options.isASCII)
+        let file = try Environment.themeFile(options.theme)
+        var problem: UserError?
+        let theme: Theme
+        do {
+            theme = try file.theme()
+        } catch {
+            problem = error
+            theme = try Theme.named(Theme.standardName)
+        }
+        let isUTF8 = Environment.setLocale()
         let screen = try Screen(theme: theme, wantsColour: Environment.value("NO_COLOR") == nil)
-        let session = Session(screen: screen, events: events, send: send, options: options, glyphs: glyphs)
-        let end = await session.run()
-        return end
+        let state = DashboardState(
+            size: screen.size, glyphs: Environment.glyphs(options.glyphs, isUTF8: isUTF8), savePath: options.savePath,
+            themes: Environment.themeNames(), theme: problem == nil ? options.theme : Theme.standardName,
+            canShowBraille: isUTF8, isMouseOn: options.isMouseOn)
+        screen.setMouse(options.isMouseOn)
+        let session = Session(screen: screen, events: events, send: send, options: options, state: state)
+        return await session.run(problem: problem)
     }
 }
 
@@ -82,21 +97,22 @@ private final class Session {
 
     init(
         screen: Screen, events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void,
-        options: DisplayOptions, glyphs: GlyphSet
+        options: DisplayOptions, state: DashboardState
     ) {
         self.screen = screen
         self.events = events
         self.send = send
         self.options = options
-        state = DashboardState(
-            size: screen.size, glyphs: glyphs, savePath: options.savePath, themes: Theme.names)
+        self.state = state
     }
 
-    func run() async -> SessionEnd {
+    /// - Parameter problem: what is wrong with the theme that was asked for.
+    func run(problem: UserError?) async -> SessionEnd {
         standardError.begin()
         cn_guard_crashes()
         let signals = SignalPipe()
         take(.tick(Session.now))
+        if let problem { take(.notice(problem.description, isError: true)) }
         draw()
 
         let keySource = DispatchSource.makeReadSource(fileDescriptor: STDIN_FILENO, queue: .main)
@@ -140,15 +156,15 @@ private final class Session {
     // MARK: Sources
 
     private func readKeys() {
-        let keys = screen.keys()
-        if keys.isEmpty, cn_is_hung_up() {
+        let inputs = screen.inputs()
+        if inputs.isEmpty, cn_is_hung_up() {
             keySource?.cancel()
             return handle([SIGHUP])
         }
         lastKey = Session.now
         setClock(fast: true)
         collect()
-        for key in keys { take(.key(key)) }
+        for input in inputs { take(input) }
         finishTurn(isUrgent: true)
     }
 
@@ -193,7 +209,8 @@ private final class Session {
             case .send(let command): send(command)
             case .theme(let name): setTheme(name)
             case .redraw: screen.redraw()
-            case .copy: break
+            case .mouse(let isOn): screen.setMouse(isOn)
+            case .copy(let text): copy(text)
             case .suspend:
                 draw()
                 screen.suspend(wholeGroup: true)
@@ -213,7 +230,15 @@ private final class Session {
         do {
             let theme = try Environment.theme(name)
             screen.setTheme(theme)
-            take(.notice("theme \(theme.name)", isError: false))
+            take(.themeChanged(name))
+        } catch {
+            take(.notice(error.description, isError: true))
+        }
+    }
+
+    private func copy(_ text: String) {
+        do {
+            screen.send(try Clipboard.sequence(text, isInTmux: Environment.value("TMUX") != nil))
         } catch {
             take(.notice(error.description, isError: true))
         }

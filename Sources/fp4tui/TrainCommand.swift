@@ -1,5 +1,6 @@
 import ArgumentParser
 import Core
+import Dashboard
 import Foundation
 import Terminal
 
@@ -63,18 +64,36 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: ArgumentHelp("With --batch: one JSON event per line, and nothing else on standard output."))
     var json = false
 
-    @Option(help: ArgumentHelp("Colours: dark, light, terminal, or a base16 file.", valueName: "name|file"))
+    @Option(
+        help: ArgumentHelp(
+            "Colours: \(Theme.names.joined(separator: ", ")), one of your own in ~/.config/fp4tui/themes, or a base16 file.",
+            valueName: "name|file"))
     var theme: String?
 
-    @Flag(help: "Draw with ASCII characters only.")
+    @Option(
+        help: ArgumentHelp(
+            "Characters to draw with; without it, what the terminal can show.",
+            valueName: "set"))
+    var glyphs: GlyphSet?
+
+    @Flag(help: "The same as --glyphs ascii.")
     var ascii = false
+
+    @Flag(help: "Use the mouse: click, wheel; Shift-drag then selects text.")
+    var mouse = false
 
     mutating func validate() throws {
         if json && !batch {
             throw ValidationError("--json needs --batch: the screen and JSON cannot share standard output")
         }
-        if batch && (ascii || theme != nil) {
-            throw ValidationError("\(ascii ? "--ascii" : "--theme") has no meaning with --batch: there is no screen")
+        let flags = [
+            ("--ascii", ascii), ("--glyphs", glyphs != nil), ("--mouse", mouse), ("--theme", theme != nil),
+        ]
+        if batch, let flag = flags.first(where: \.1)?.0 {
+            throw ValidationError("\(flag) has no meaning with --batch: there is no screen")
+        }
+        if ascii && glyphs == .braille {
+            throw ValidationError("--ascii is --glyphs ascii: leave out one of --ascii and --glyphs braille")
         }
     }
 
@@ -106,7 +125,8 @@ struct TrainCommand: AsyncParsableCommand {
     private func display(_ configuration: RunConfiguration) -> DisplayOptions {
         var display = DisplayOptions()
         if let theme { display.theme = theme }
-        display.isASCII = ascii
+        display.glyphs = ascii ? .ascii : glyphs
+        display.isMouseOn = mouse
         display.savePath = configuration.run.save.isEmpty ? nil : configuration.run.save
         return display
     }
@@ -126,3 +146,5 @@ extension RunConfiguration {
     /// What a saved model takes on disk, as far as the configuration alone tells.
     fileprivate var checkpointBytes: Int { 4 * model.parameterCount(vocabularySize: expectedVocabularySize) }
 }
+
+extension GlyphSet: ExpressibleByArgument {}

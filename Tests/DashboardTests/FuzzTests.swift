@@ -29,7 +29,7 @@ private struct Generator: RandomNumberGenerator {
         var random = Generator(state: seed)
         var state = DashboardState(
             size: Size(width: 80, height: 24), glyphs: seed % 2 == 0 ? .ascii : .braille,
-            savePath: seed > 2 ? "model.safetensors" : nil, themes: Theme.names)
+            savePath: seed > 2 ? "model.safetensors" : nil, themes: Theme.names, isMouseOn: true)
         var step = 0
         for index in 0..<2500 {
             _ = reduce(&state, input(&random, &step))
@@ -87,6 +87,10 @@ private struct Generator: RandomNumberGenerator {
         case 95: return .event(.saved(step: step, path: "/tmp/model"))
         case 96: return .notice("notice", isError: Bool.random(using: &random))
         case 97: return step > 50_000 ? .event(.finished(Script.summary)) : .event(.diverged(step: step, message: "x"))
+        case 98:
+            return .mouse(
+                x: .random(in: -1...260, using: &random), y: .random(in: -1...90, using: &random),
+                kind: MouseKind.allCases.randomElement(using: &random) ?? .press)
         default: return .key(.escape)
         }
     }

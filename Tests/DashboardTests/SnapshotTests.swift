@@ -9,6 +9,7 @@ import Testing
         case start, running, paused, nan, help, quit, finished, command, gradient, sample
         case map, inspector, picker, overview
         case crosshair, fork, modules, events, filter, helpSearch
+        case themes
     }
 
     struct Case: CustomTestStringConvertible {
@@ -40,6 +41,7 @@ import Testing
             Case(.fork, 80, 24, .ascii), Case(.modules, 120, 40, .braille), Case(.modules, 60, 15, .ascii),
             Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.helpSearch, 80, 24, .ascii),
             Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
+            Case(.themes, 80, 24, .braille), Case(.themes, 40, 10, .ascii),
         ]
 
     static func state(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
@@ -57,6 +59,7 @@ import Testing
             state.on(
                 .event(.stepped(metrics)), .event(.diverged(step: 1041, message: "loss is NaN at step 1041")))
         case .help: state.keys("?")
+        case .themes: state.keys("T", .down)
         case .quit: state.keys("q", .down)
         case .finished: state.on(.event(.finished(Script.summary)))
         case .command:

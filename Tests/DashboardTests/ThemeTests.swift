@@ -20,8 +20,9 @@ import Testing
     }
 
     @Test func names() {
-        #expect(Theme.names == ["dark", "light", "terminal"])
-        #expect(throws: UserError("unknown theme x: use dark, light, terminal or the path of a base16 file")) {
+        #expect(Theme.names == ["dark", "deuteranopia", "light", "mono", "terminal", "tritanopia"])
+        let names = "dark, deuteranopia, light, mono, terminal, tritanopia"
+        #expect(throws: UserError("unknown theme x: use \(names) or the path of a base16 file")) {
             try Theme.named("x")
         }
     }

@@ -68,7 +68,15 @@ struct Binary {
                 ["--batch", "--ascii"],
                 "fp4tui: --ascii has no meaning with --batch: there is no screen\nSee 'fp4tui --help'.\n"
             ),
-            (["--batch", "--bogus"], "fp4tui: Unknown option '--bogus'\nSee 'fp4tui --help'.\n"),
+            (
+                ["--batch", "--mouse"],
+                "fp4tui: --mouse has no meaning with --batch: there is no screen\nSee 'fp4tui --help'.\n"
+            ),
+            (
+                ["--ascii", "--glyphs", "braille"],
+                "fp4tui: --ascii is --glyphs ascii: leave out one of --ascii and --glyphs braille\nSee 'fp4tui --help'.\n"
+            ),
+            (["--batch", "--unheard-of"], "fp4tui: Unknown option '--unheard-of'\nSee 'fp4tui --help'.\n"),
             (["confg"], "fp4tui: Unexpected argument 'confg'\nSee 'fp4tui --help'.\n"),
             (
                 ["--batch", "--set", "model.layer=6"],

@@ -80,8 +80,14 @@ import Testing
                                           standard output.
                   --json                  With --batch: one JSON event per line, and nothing
                                           else on standard output.
-                  --theme <name|file>     Colours: dark, light, terminal, or a base16 file.
-                  --ascii                 Draw with ASCII characters only.
+                  --theme <name|file>     Colours: dark, deuteranopia, light, mono, terminal,
+                                          tritanopia, one of your own in
+                                          ~/.config/fp4tui/themes, or a base16 file.
+                  --glyphs <set>          Characters to draw with; without it, what the
+                                          terminal can show. (values: braille, ascii)
+                  --ascii                 The same as --glyphs ascii.
+                  --mouse                 Use the mouse: click, wheel; Shift-drag then selects
+                                          text.
                   --version               Show the version.
                   -h, --help              Show help information.
 

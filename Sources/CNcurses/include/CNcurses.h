@@ -25,6 +25,9 @@ enum {
     CN_KEY_BACK_TAB,
     CN_KEY_BACKSPACE,
     CN_KEY_DELETE,
+    CN_KEY_MOUSE_PRESS,
+    CN_KEY_MOUSE_WHEEL_UP,
+    CN_KEY_MOUSE_WHEEL_DOWN,
     CN_KEY_OTHER
 };
 
@@ -66,7 +69,11 @@ int cn_columns(void);
 /// The columns that the C library gives a character, -1 if it is not printable.
 int cn_character_width(uint32_t scalar);
 
-/// Reads a key without waiting: one of CN_KEY_…; the character or the number of the function key goes to *value.
+/// Whether the left button and the wheel are reported; the terminal then doesn't select text with them.
+void cn_set_mouse(bool is_on);
+
+/// Reads a key without waiting: one of CN_KEY_…; the character or the number of the function key goes to *value, of the
+/// mouse the place: the row times 65,536 plus the column.
 int cn_read_key(uint32_t *value);
 
 /// Whether the terminal has gone away.

@@ -5,6 +5,7 @@ public enum Role: UInt8, Sendable, Hashable, CaseIterable {
     case error, clip, warning, ok
     case gradientNorm, loss, title, validation, comparison
     case raw, floor, border, focus
+    case fp4, fp8, bf16
 
     /// The base16 colour, 0…15, that the role takes unless the theme says otherwise.
     public var slot: Int {
@@ -19,11 +20,11 @@ public enum Role: UInt8, Sendable, Hashable, CaseIterable {
         case .strong: 0x7
         case .error: 0x8
         case .clip: 0x9
-        case .warning: 0xA
+        case .warning, .fp8: 0xA
         case .ok, .floor: 0xB
         case .gradientNorm: 0xC
-        case .loss, .title, .focus: 0xD
-        case .validation: 0xE
+        case .loss, .title, .focus, .fp4: 0xD
+        case .validation, .bf16: 0xE
         case .comparison: 0xF
         }
     }

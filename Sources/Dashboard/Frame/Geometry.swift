@@ -31,6 +31,10 @@ public struct Rectangle: Hashable, Sendable {
     public var bottom: Int { y + height }
     public var isEmpty: Bool { width == 0 || height == 0 }
 
+    public func contains(x: Int, y: Int) -> Bool {
+        x >= self.x && x < right && y >= self.y && y < bottom
+    }
+
     /// The rectangle without a border of the given thickness.
     public func inset(x dx: Int = 1, y dy: Int = 1) -> Rectangle {
         Rectangle(x: x + dx, y: y + dy, width: width - 2 * dx, height: height - 2 * dy)

@@ -142,15 +142,35 @@ enum MessageLine {
 enum Footer {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         frame.fill(area, .bar)
+        frame.row(items(state).map(\.texts), x: area.x, y: area.y, limit: area.width, gap: gap)
+    }
+
+    private static let gap = 1
+
+    private static func items(_ state: DashboardState) -> [(binding: KeyBinding, texts: [(String, Style)])] {
         let bindings = (state.focusContext.map(KeyTable.footer) ?? []) + KeyTable.footer(state.context)
-        let items = bindings.map { binding in
+        return bindings.map { binding in
             let isUseful = isUseful(binding.action, state)
-            return [
-                (" \(binding.keys.first?.name ?? "")", Style(isUseful ? .title : .axis, on: .bar, .bold)),
-                (" \(label(binding, state))", Style(isUseful ? .barText : .axis, on: .bar)),
-            ]
+            return (
+                binding,
+                [
+                    (" \(binding.keys.first?.name ?? "")", Style(isUseful ? .title : .axis, on: .bar, .bold)),
+                    (" \(label(binding, state))", Style(isUseful ? .barText : .axis, on: .bar)),
+                ]
+            )
         }
-        frame.row(items, x: area.x, y: area.y, limit: area.width, gap: 1)
+    }
+
+    /// What is drawn at a column; nil between the items and behind them.
+    static func binding(at x: Int, _ state: DashboardState, in area: Rectangle) -> KeyBinding? {
+        var column = area.x
+        for (binding, texts) in items(state) {
+            let end = column + texts.reduce(0) { $0 + CharacterWidth.columns($1.0) }
+            guard end <= area.right else { return nil }
+            if (column..<end).contains(x) { return binding }
+            column = end + gap
+        }
+        return nil
     }
 
     private static func label(_ binding: KeyBinding, _ state: DashboardState) -> String {

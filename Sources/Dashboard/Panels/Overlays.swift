@@ -101,7 +101,7 @@ enum Help {
         ]
         rows += ChartMarks.Kind.allCases.map { row(String($0.character), $0.help, $0.style) }
         if glyphs == .braille {
-            rows.append(row("⠉⠑⠢⣀⡠⠔⠊⠉", "not a smooth wave? start with --ascii", Style(.loss)))
+            rows.append(row("⠉⠑⠢⣀⡠⠔⠊⠉", "not a smooth wave? C-g draws in ASCII, as --ascii does", Style(.loss)))
         }
         return rows
     }

@@ -92,7 +92,9 @@ enum PickerOverlay {
             let mark = isChosen ? "*" : count == formats.count ? "=" : count > 0 ? "~" : " "
             let attributes: Attributes = isCurrentRow && column == picker.column ? [.reverse, .bold] : []
             let isBracketed = isCurrentRow && column == picker.column
-            let style = Style(isChosen ? .warning : count > 0 ? .emphasis : .barText, on: .background, attributes)
+            let style = Style(
+                isChosen ? .warning : count > 0 ? PrecisionPanel.role(precision) : .barText, on: .background, attributes
+            )
             line.append((" ", .text))
             line.append(
                 (padded("\(isBracketed ? "[" : " ")\(mark)\(precision.rawValue)\(isBracketed ? "]" : "")", 7), style))

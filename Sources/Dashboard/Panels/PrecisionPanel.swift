@@ -129,9 +129,9 @@ enum PrecisionPanel {
 
     static func role(_ precision: Precision) -> Role {
         switch precision {
-        case .fp4: .loss
-        case .fp8: .warning
-        case .bf16: .validation
+        case .fp4: .fp4
+        case .fp8: .fp8
+        case .bf16: .bf16
         }
     }
 

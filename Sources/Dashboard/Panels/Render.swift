@@ -27,7 +27,8 @@ extension DashboardState {
         case .help(let help): HelpOverlay.draw(self, help, into: &frame)
         case .quit(let choice): QuitQuestion.draw(self, choice: choice, into: &frame)
         case .picker(let picker): PickerOverlay.draw(self, picker, into: &frame)
-        case .none, .commandLine, .prompt, .themes: break
+        case .themes(let choice): ThemesOverlay.draw(self, choice, into: &frame)
+        case .none, .commandLine, .prompt: break
         }
         return frame
     }

@@ -86,7 +86,7 @@ public struct DashboardState: Sendable {
         /// A line of text that chooses: events, or modules.
         case prompt(PromptPurpose, CommandLine)
         case picker(PrecisionPicker)
-        case themes(choice: Int)
+        case themes(ThemeChoice)
     }
     var overlay = Overlay.none
     var history: [String] = []
@@ -100,8 +100,14 @@ public struct DashboardState: Sendable {
 
     /// Where "stop and save" writes the model; nil: the run isn't saved.
     public let savePath: String?
-    /// Names that the command line completes.
+    /// Names of the themes that can be chosen.
     public let themes: [String]
+    /// The theme in use: a name, or the path of a base16 file.
+    public internal(set) var theme: String
+    /// Whether the terminal can show more than ASCII.
+    public let canShowBraille: Bool
+    /// Whether the terminal reports the mouse; while it does, it doesn't select text.
+    public internal(set) var isMouseOn: Bool
 
     // Time, in seconds of a monotonic clock.
     var now = 0.0
@@ -114,11 +120,17 @@ public struct DashboardState: Sendable {
 
     static let longestLog = 1000
 
-    public init(size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, themes: [String] = []) {
+    public init(
+        size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, themes: [String] = [],
+        theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
+    ) {
         self.size = size
         self.glyphs = glyphs
         self.savePath = savePath
         self.themes = themes
+        self.theme = theme
+        self.canShowBraille = canShowBraille
+        self.isMouseOn = isMouseOn
     }
 
     public var isFinished: Bool {

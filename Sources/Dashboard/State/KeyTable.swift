@@ -92,6 +92,13 @@ public enum KeyTable {
         KeyBinding(
             .dashboard, ["q", .control("c")], .askToQuit, "Quit", "quit, after a question while the run goes on",
             footer: 5),
+        KeyBinding(.dashboard, ["T"], .openThemes, "Themes", "choose a theme; each is shown at once"),
+        KeyBinding(
+            .dashboard, [.control("g")], .toggleGlyphs, "Glyphs", "draw with ASCII characters alone, or with braille"),
+        KeyBinding(
+            .dashboard, [.control("t")], .toggleMouse, "Mouse",
+            "mouse on or off: a click focuses a panel, moves the map's cursor or runs a key of the footer, the wheel "
+                + "scrolls and zooms; while it is on, Shift-drag selects text"),
         KeyBinding(.dashboard, [.control("l")], .redraw, "Redraw", "draw the whole screen anew"),
         KeyBinding(.dashboard, [.control("z")], .suspend, "Suspend", "suspend the program; fg brings it back"),
     ]

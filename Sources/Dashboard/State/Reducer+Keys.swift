@@ -29,8 +29,7 @@ extension DashboardState {
         case .askToQuit: return askToQuit()
         case .close:
             if case .prompt = overlay { break }
-            overlay = .none
-            return []
+            return closeOverlay()
         default: break
         }
         switch overlay {
@@ -40,7 +39,7 @@ extension DashboardState {
         case .commandLine(let line): return edit(line, action)
         case .prompt(let purpose, let line): return performOnPrompt(action, purpose, line)
         case .picker(let picker): return perform(action, on: picker)
-        case .themes: return []
+        case .themes(let choice): return perform(action, on: choice)
         }
     }
 
@@ -68,7 +67,7 @@ extension DashboardState {
         return []
     }
 
-    private mutating func performOnDashboard(_ action: Action, _ key: Key) -> [DashboardEffect] {
+    mutating func performOnDashboard(_ action: Action, _ key: Key) -> [DashboardEffect] {
         switch action {
         case .togglePause:
             let isHalted = phase == .paused && request != .resume || phase != .paused && request == .pause
@@ -83,6 +82,9 @@ extension DashboardState {
         case .focusNumber:
             if case .character(let digit) = key, let panel = Panel(rawValue: Int(digit.value) - 48) { focus = panel }
         case .openHelp: openHelp()
+        case .openThemes: openThemes()
+        case .toggleGlyphs: toggleGlyphs()
+        case .toggleMouse: return toggleMouse()
         case .openCommandLine: open(.commandLine(CommandLine(historyCount: history.count)))
         default:
             if view.perform(action, focus: focus, steps: recordedSteps) {
@@ -97,6 +99,15 @@ extension DashboardState {
             }
         }
         return []
+    }
+
+    /// A theme that was only looked at goes too.
+    mutating func closeOverlay() -> [DashboardEffect] {
+        defer { overlay = .none }
+        guard case .themes(let choice) = overlay else { return [] }
+        // About a theme that could not be shown.
+        message = nil
+        return restoreTheme(choice)
     }
 
     /// What would not be seen is not opened.

@@ -7,8 +7,12 @@ public enum DashboardInput: Sendable {
     /// The time, in seconds of a monotonic clock.
     case tick(Double)
     case resize(Size)
+    /// At a cell of the screen, counted from the upper left.
+    case mouse(x: Int, y: Int, kind: MouseKind)
     /// A line that something wrote to stderr while the screen was in use.
     case standardError(String)
+    /// The theme is in use from now on.
+    case themeChanged(String)
     /// The outcome of an effect, or news from the terminal.
     case notice(String, isError: Bool)
     /// Someone outside asks the program to end.
@@ -20,6 +24,8 @@ public enum DashboardEffect: Sendable, Hashable {
     case send(EngineCommand)
     /// A theme's name, or the path of a base16 file.
     case theme(String)
+    /// Whether the terminal reports the mouse.
+    case mouse(Bool)
     case redraw
     /// To the clipboard.
     case copy(String)
@@ -39,8 +45,13 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
     case .resize(let size):
         state.size = size
         state.revision += 1
-        if state.isTooSmall, state.context != .quit { state.overlay = .none }
-        return [.redraw]
+        guard state.isTooSmall, state.context != .quit else { return [.redraw] }
+        return state.closeOverlay() + [.redraw]
+    case .mouse(let x, let y, let kind):
+        return state.point(x: x, y: y, kind)
+    case .themeChanged(let name):
+        state.takeTheme(name)
+        return []
     case .standardError(let line):
         state.takeStandardError(line)
         return []
@@ -206,12 +217,12 @@ extension DashboardState {
 
     /// Asks the engine to end; when it has, the dashboard closes.
     mutating func stop(saving: Bool) -> [DashboardEffect] {
-        overlay = .none
+        let effects = closeOverlay()
         revision += 1
         if request == .stop { return [.quit] }
         request = .stop
         message = nil
-        return [.send(.stop(save: saving ? savePath : nil))]
+        return effects + [.send(.stop(save: saving ? savePath : nil))]
     }
 
     /// Sends a command to the engine, or says why that makes no sense now.

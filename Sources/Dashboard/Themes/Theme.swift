@@ -27,6 +27,9 @@ public struct Theme: Sendable, Hashable {
         overrides[role] ?? palette[role.slot]
     }
 
+    /// The theme where none is asked for.
+    public static let standardName = "dark"
+
     /// Names of the themes within the program.
     public static var names: [String] { Themes.embedded.keys.sorted() }
 
