@@ -196,7 +196,7 @@ import Testing
         var state = DashboardState.running(Size(width: 80, height: 30), steps: 3)
         state.keys("7", "z")
         for index in 0..<90 { state.on(.standardError("line \(index)")) }
-        state.keys(.down, .down)
+        state.keys(.up, .up)
         let before = (2..<20).map { state.frame().text(row: $0) }
         state.on(.standardError("new"))
         #expect((2..<20).map { state.frame().text(row: $0) } == before)

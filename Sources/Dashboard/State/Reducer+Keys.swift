@@ -132,7 +132,14 @@ extension DashboardState {
         case .run: lines = RunPanel.lines(self, width: area.width - 2).count
         default: return
         }
-        scroll[focus] = scrolled(scroll[focus] ?? 0, action, lines: lines, page: max(1, area.height))
+        let page = max(1, area.height)
+        if focus == .log {
+            // Counted from the newest line, at the bottom.
+            let last = max(0, lines - page)
+            scroll[.log] = last - scrolled(last - min(last, scroll[.log] ?? 0), action, lines: lines, page: page)
+        } else {
+            scroll[focus] = scrolled(scroll[focus] ?? 0, action, lines: lines, page: page)
+        }
     }
 
     private func scrolled(_ position: Int, _ action: Action, lines: Int, page: Int) -> Int {
