@@ -8,7 +8,7 @@ import Testing
     private static let leaveScreen = "\u{1B}[?1049l"
     private static let arguments = ["--preset", "micro", "--set", "run.steps=1000000"]
 
-    private func start(
+    func start(
         _ environment: [String: String] = [:], rows: Int = 24, columns: Int = 80
     ) throws -> PseudoTerminal {
         try PseudoTerminal(EndToEndTests.arguments, environment: environment, rows: rows, columns: columns)
@@ -99,15 +99,7 @@ import Testing
         let run = ["--preset", "micro", "--steps", "40", "--set", "evaluation.every=10", "--set", "sampling.every=7"]
         func save(_ name: String) -> [String] { ["--save", folder.appending(path: name).path] }
 
-        let batch = Process()
-        batch.executableURL = PseudoTerminal.program
-        batch.arguments = ["--batch", "--threads", "1"] + run + save("batch")
-        batch.standardInput = FileHandle.nullDevice
-        batch.standardOutput = FileHandle.nullDevice
-        batch.standardError = FileHandle.nullDevice
-        try batch.run()
-        batch.waitUntilExit()
-        try #require(batch.terminationStatus == 0)
+        try EndToEndTests.runBatch(["--threads", "1"] + run + save("batch"))
         let expected = try EndToEndTests.parameters(folder.appending(path: "batch").path)
         #expect(!expected.isEmpty)
 

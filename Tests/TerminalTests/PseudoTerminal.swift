@@ -10,8 +10,13 @@ final class PseudoTerminal {
     private var status: Int32?
     /// Everything that the program has sent to its terminal.
     private(set) var output: [UInt8] = []
+    private var bytesRead = 0
     /// Where the next search begins.
     private var place = 0
+    /// What the terminal shows.
+    let screen: VirtualScreen
+    /// Whether `output` grows: a long session would fill the memory.
+    var keepsOutput = true
 
     struct StartError: Error {}
 
@@ -23,6 +28,7 @@ final class PseudoTerminal {
     }
 
     init(_ arguments: [String], environment: [String: String] = [:], rows: Int = 24, columns: Int = 80) throws {
+        screen = VirtualScreen(width: columns, height: rows)
         var variables = ["TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "SWIFT_BACKTRACE": "enable=no"]
         for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
             variables[name] = ProcessInfo.processInfo.environment[name]
@@ -56,23 +62,63 @@ final class PseudoTerminal {
 
     var text: String { String(decoding: output, as: UTF8.self) }
 
-    private func read() {
+    func read() {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = Foundation.read(controller, &buffer, buffer.count)
             guard count > 0 else { return }
-            output += buffer[..<count]
+            if keepsOutput { output += buffer[..<count] }
+            screen.feed(buffer[..<count])
+            bytesRead += count
         }
     }
 
-    func send(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = Foundation.write(controller, bytes, bytes.count)
+    func send(_ text: String) { send(Array(text.utf8)) }
+
+    /// The terminal takes some thousand bytes before the program has read them. Nothing is lost unless it never reads.
+    func send(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        let deadline = Date(timeIntervalSinceNow: 20)
+        while !rest.isEmpty, Date() < deadline {
+            let count = rest.withUnsafeBytes { Foundation.write(controller, $0.baseAddress, $0.count) }
+            if count > 0 { rest = rest.dropFirst(count) } else { usleep(2_000) }
+            read()
+        }
     }
 
     func send(signal: Int32) { kill(process, signal) }
 
-    func resize(rows: Int, columns: Int) { _ = pt_resize(controller, Int32(rows), Int32(columns)) }
+    /// As on a real terminal, what the program has already sent for the old size may come after it.
+    func resize(rows: Int, columns: Int) {
+        read()
+        screen.resize(width: columns, height: rows)
+        _ = pt_resize(controller, Int32(rows), Int32(columns))
+    }
+
+    /// Waits until the screen shows something.
+    func waitForScreen(seconds: Double = 20, _ isWanted: (VirtualScreen) -> Bool) -> Bool {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        repeat {
+            read()
+            if isWanted(screen) { return true }
+            usleep(5_000)
+        } while Date() < deadline
+        return false
+    }
+
+    /// Waits until the program has sent nothing for a while.
+    func settle(quiet: Double = 0.25, seconds: Double = 20) {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        var before = bytesRead
+        var since = Date()
+        repeat {
+            usleep(10_000)
+            read()
+            if bytesRead != before { (before, since) = (bytesRead, Date()) }
+        } while Date().timeIntervalSince(since) < quiet && Date() < deadline
+    }
+
+    var isAlive: Bool { status == nil && kill(process, 0) == 0 && waitForEnd(seconds: 0) == nil }
 
     /// Waits until the program has sent a text after the one that the last call found.
     func waitFor(_ wanted: String, seconds: Double = 20) -> Bool {

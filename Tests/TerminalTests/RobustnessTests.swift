@@ -1,0 +1,170 @@
+import Foundation
+import Testing
+
+extension EndToEndTests {
+    /// FP4TUI_FUZZ_KEYS sets how many inputs.
+    private static let inputs = ProcessInfo.processInfo.environment["FP4TUI_FUZZ_KEYS"].flatMap(Int.init) ?? 600
+
+    /// Keys, mouse reports, noise and resizes while a run goes on: it neither ends nor gets stuck, and what stands on the
+    /// screen is what the program means to show.
+    @Test func randomInputsDoNoHarm() throws {
+        let program = try start(rows: 30, columns: 100)
+        program.keepsOutput = false
+        #expect(program.waitForScreen { $0.text(row: 0).contains("RUNNING") })
+        var random = RandomInputs(seed: 2502_11458)
+        var checks = 0
+        for index in 1...EndToEndTests.inputs {
+            switch random.input() {
+            case .bytes(let bytes): program.send(bytes)
+            case .resize(let rows, let columns): program.resize(rows: rows, columns: columns)
+            case .pause(let milliseconds):
+                usleep(UInt32(milliseconds) * 1000)
+                program.read()
+            }
+            guard index % 100 == 0 else { continue }
+            try #require(program.isAlive, "after \(index) inputs")
+            // With the size that it has, unless that is too small to tell what the run does.
+            if program.screen.width < 40 || program.screen.height < 10 { program.resize(rows: 24, columns: 80) }
+            try EndToEndTests.checkScreen(program, "after \(index) inputs")
+            checks += 1
+            program.send("p")
+        }
+        program.resize(rows: 40, columns: 120)
+        try EndToEndTests.checkScreen(program, "at the end")
+        #expect(checks == EndToEndTests.inputs / 100)
+        #expect(program.screen.unknown == [])
+
+        let hasHelp = { (screen: VirtualScreen) in screen.text.contains(" Help ") }
+        #expect(!hasHelp(program.screen))
+        program.send("?")
+        #expect(program.waitForScreen(hasHelp), "the help does not open:\n\(program.screen.text)")
+        program.send(RandomInputs.escape)
+        #expect(program.waitForScreen { !hasHelp($0) }, "the help does not close:\n\(program.screen.text)")
+        #expect(program.isAlive)
+    }
+
+    /// Brings the run to a halt and compares what stands on the screen with the same screen drawn anew.
+    private static func checkScreen(_ program: PseudoTerminal, _ when: String) throws {
+        for _ in 0..<3 { program.send(RandomInputs.escape) }
+        let state = { (screen: VirtualScreen) -> Substring? in
+            let words = screen.text(row: 0).split(separator: " ")
+            return words.first { ["RUNNING", "STALE", "PAUSED", "PAUSING", "STEPPING", "RESUMING"].contains($0) }
+        }
+        // What the keys before asked for is done first, so the run may stop and go on a few times.
+        var isPaused = false
+        for _ in 0..<20 where !isPaused {
+            program.settle(quiet: 0.25, seconds: 1)
+            if state(program.screen) == "RUNNING" || state(program.screen) == "STALE" { program.send("p") }
+            isPaused = program.waitForScreen(seconds: 5) { state($0) == "PAUSED" }
+        }
+        try #require(isPaused, "\(when) the run does not pause:\n\(program.screen.text)")
+        // A step comes after all commands before it.
+        program.send("n")
+        program.settle(quiet: 0.5)
+        try #require(program.waitForScreen { state($0) == "PAUSED" })
+        program.settle()
+        let before = program.screen.picture
+        let text = program.screen.text
+        program.send("\u{C}")
+        program.settle()
+        let differences = EndToEndTests.differences(before, program.screen.picture)
+        // The message in the last row but one goes after some seconds, perhaps just now.
+        let stale = differences.filter { $0 != before.height - 2 }
+        #expect(stale == [], "\(when) rows \(stale) are not as drawn anew:\n\(text)\nanew:\n\(program.screen.text)")
+    }
+
+    private static func differences(_ one: VirtualScreen.Picture, _ other: VirtualScreen.Picture) -> [Int] {
+        guard one.width == other.width, one.height == other.height else { return [-1] }
+        return (0..<one.height).filter { row in
+            let range = row * one.width..<(row + 1) * one.width
+            return one.cells[range] != other.cells[range]
+        }
+    }
+
+    /// Looking at a run, whatever way, leaves the model as it would have become unwatched, to the last byte of its file.
+    @Test func lookingDoesNotChangeTheRun() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "looking-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "model").path
+        let run = ["--preset", "micro", "--steps", "60", "--save", path]
+        try EndToEndTests.runBatch(run)
+        let expected = try Data(contentsOf: URL(filePath: path))
+        try FileManager.default.removeItem(atPath: path)
+
+        let program = try PseudoTerminal(run, rows: 40, columns: 120)
+        #expect(program.waitForScreen { $0.text(row: 0).contains("RUNNING") })
+        let looks = [
+            "1", "+", "-", "h", "l", "i", "h", "H", "L", "x", "o", "y", "e", "E", "i", "0", "f", "2", "m", "j", "m",
+            "3", "m", "m", "m", "m", "m", "m", "M", "j", "l", "i", "v", "*", "A", "5", "j", "i", "k", "4", "j", "z",
+            "6", "z", "7", "8", "\t", "?", "\u{1B}\u{1F}", ":theme light\r", "\u{C}", ":theme dark\r",
+        ]
+        var count = 0
+        while !program.screen.text(row: 0).contains("DONE"), count < 10_000 {
+            let look = looks[count % looks.count]
+            program.send(look)
+            if count % 7 == 3 {
+                program.resize(rows: count % 2 == 0 ? 24 : 50, columns: count % 3 == 0 ? 80 : 160)
+            }
+            count += 1
+            program.settle(quiet: 0.01, seconds: 0.03)
+        }
+        #expect(program.waitForScreen(seconds: 60) { $0.text(row: 0).contains("DONE") })
+        program.send(RandomInputs.escape)
+        program.send(RandomInputs.escape)
+        program.send("q")
+        #expect(program.waitForEnd() == 0)
+        #expect(count > 10)
+        let isSame = try Data(contentsOf: URL(filePath: path)) == expected
+        #expect(isSame, "after \(count) looks the model differs")
+    }
+
+    static func runBatch(_ arguments: [String]) throws {
+        let batch = Process()
+        batch.executableURL = PseudoTerminal.program
+        batch.arguments = ["--batch"] + arguments
+        batch.standardInput = FileHandle.nullDevice
+        batch.standardOutput = FileHandle.nullDevice
+        batch.standardError = FileHandle.nullDevice
+        try batch.run()
+        batch.waitUntilExit()
+        try #require(batch.terminationStatus == 0)
+    }
+
+    private static let terminals = ["xterm", "xterm-256color", "tmux-256color", "screen", "xterm-direct"]
+
+    @Test(arguments: terminals, ["C", "C.UTF-8"])
+    func everyTerminalIsGivenBack(_ term: String, _ locale: String) throws {
+        guard EndToEndTests.isKnown(term) else {
+            print("everyTerminalIsGivenBack: TERM=\(term) has no terminfo entry here and is skipped")
+            return
+        }
+        let program = try start(["TERM": term, "LC_ALL": locale])
+        #expect(program.waitForScreen { $0.text(row: 0).contains("fp4tui") && $0.text(row: 0).contains("RUNNING") })
+        #expect(program.screen.isAlternate && !program.screen.isCursorVisible)
+        #expect(program.waitForScreen { $0.text.contains("1 Loss") })
+        let isASCII = program.screen.text.unicodeScalars.allSatisfy(\.isASCII)
+        #expect(isASCII == (locale == "C"))
+        program.send("q")
+        #expect(program.waitForScreen { $0.text.contains("Stop the run?") })
+        program.send("x")
+        #expect(program.waitForEnd() == 0)
+        #expect(!program.screen.isAlternate && program.screen.isCursorVisible)
+        #expect(program.hasModesOfBefore)
+        #expect(program.screen.unknown == [])
+    }
+
+    /// Where ncurses looks, for terminals as Linux and macOS name their folders.
+    private static func isKnown(_ term: String) -> Bool {
+        let environment = ProcessInfo.processInfo.environment
+        let folders =
+            [environment["TERMINFO"], environment["HOME"].map { $0 + "/.terminfo" }].compactMap { $0 }
+            + ["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo", "/usr/local/share/terminfo"]
+        guard let first = term.utf8.first else { return false }
+        return folders.contains { folder in
+            ["\(term.prefix(1))", String(first, radix: 16)].contains { letter in
+                FileManager.default.fileExists(atPath: "\(folder)/\(letter)/\(term)")
+            }
+        }
+    }
+}
