@@ -292,7 +292,8 @@ final class VirtualScreen {
     private func setModes(_ body: Substring, on: Bool, _ text: String) {
         for mode in body.split(separator: ";") {
             switch mode {
-            case "1", "12", "1034": break
+            // The mouse's reports do not show.
+            case "1", "12", "1034", "1000", "1006": break
             case "7": wraps = on
             case "25": isCursorVisible = on
             case "1049":
