@@ -6,7 +6,9 @@ import Testing
 @Suite(.serialized) struct EndToEndTests {
     private static let enterScreen = "\u{1B}[?1049h"
     private static let leaveScreen = "\u{1B}[?1049l"
-    private static let arguments = ["--preset", "micro", "--set", "run.steps=1000000"]
+    /// Steps that are short in a debug build too.
+    static let small = ["--preset", "micro", "--set", "training.batch=1", "--set", "model.context=32"]
+    private static let arguments = small + ["--set", "run.steps=1000000"]
 
     func start(
         _ environment: [String: String] = [:], rows: Int = 24, columns: Int = 80
@@ -21,8 +23,8 @@ import Testing
         #expect(program.waitFor("RUNNING"))
         #expect(!program.hasModesOfBefore)
         program.send("?")
-        #expect(program.waitFor("pause or resume"))
-        program.send("q")
+        #expect(program.waitForScreen { $0.text.contains("─ Help ") })
+        program.send(RandomInputs.escape)
         program.send("q")
         #expect(program.waitFor("Stop the run?"))
         program.send("x")
@@ -56,7 +58,7 @@ import Testing
         program.resize(rows: 8, columns: 30)
         #expect(program.waitFor("wants 40x10, has 30x8"))
         program.resize(rows: 40, columns: 120)
-        #expect(program.waitFor("5 Run"))
+        #expect(program.waitFor("5 Inspector"))
         program.send("\u{3}")
         #expect(program.waitFor("Stop the run?"))
         program.send("\u{3}")
@@ -78,7 +80,7 @@ import Testing
         program.send("qx")
         #expect(program.waitForEnd() == 0)
         #expect(program.text.contains("+-"))
-        #expect(program.text.contains("3 Sample"))
+        #expect(program.text.contains("3 Precision map"))
         #expect(program.output.allSatisfy { $0 < 0x80 })
     }
 
@@ -96,7 +98,8 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.appending(path: "bits-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let run = ["--preset", "micro", "--steps", "40", "--set", "evaluation.every=10", "--set", "sampling.every=7"]
+        let run =
+            EndToEndTests.small + ["--steps", "40", "--set", "evaluation.every=10", "--set", "sampling.every=7"]
         func save(_ name: String) -> [String] { ["--save", folder.appending(path: name).path] }
 
         try EndToEndTests.runBatch(["--threads", "1"] + run + save("batch"))

@@ -34,7 +34,7 @@ extension EndToEndTests {
         #expect(checks == EndToEndTests.inputs / 100)
         #expect(program.screen.unknown == [])
 
-        let hasHelp = { (screen: VirtualScreen) in screen.text.contains(" Help ") }
+        let hasHelp = { (screen: VirtualScreen) in screen.text.contains("─ Help ") }
         #expect(!hasHelp(program.screen))
         program.send("?")
         #expect(program.waitForScreen(hasHelp), "the help does not open:\n\(program.screen.text)")
@@ -87,7 +87,7 @@ extension EndToEndTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let path = folder.appending(path: "model").path
-        let run = ["--preset", "micro", "--steps", "60", "--save", path]
+        let run = EndToEndTests.small + ["--steps", "60", "--save", path]
         try EndToEndTests.runBatch(run)
         let expected = try Data(contentsOf: URL(filePath: path))
         try FileManager.default.removeItem(atPath: path)
