@@ -14,7 +14,8 @@ enum Snapshot {
     private static let letters: [Role: Character] = [
         .text: ".", .axis: "a", .barText: "b", .emphasis: "e", .strong: "s", .error: "x", .clip: "c", .warning: "w",
         .ok: "o", .gradientNorm: "g", .loss: "l", .title: "t", .validation: "v", .comparison: "m", .raw: "r",
-        .floor: "f", .border: "-", .focus: "+", .fp4: "n", .fp8: "y", .bf16: "h", .background: "0", .bar: "1", .selection: "2",
+        .floor: "f", .border: "-", .focus: "+", .fp4: "n", .fp8: "y", .bf16: "h", .background: "0", .bar: "1",
+        .selection: "2",
     ]
 
     static func text(of frame: Frame, screen: String, glyphs: GlyphSet) -> String {

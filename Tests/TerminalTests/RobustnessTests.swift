@@ -43,6 +43,17 @@ extension EndToEndTests {
         #expect(program.isAlive)
     }
 
+    /// Resumed while a single step is under way, the run goes on, and is seen to.
+    @Test func resumingDuringAStepShows() throws {
+        let program = try start()
+        let shows = { (word: String) in program.waitForScreen { $0.text(row: 0).contains(word) } }
+        #expect(shows("RUNNING"))
+        program.send("p")
+        #expect(shows("PAUSED"))
+        program.send("np")
+        #expect(shows("RUNNING"), "\(program.screen.text(row: 0))")
+    }
+
     /// Brings the run to a halt and compares what stands on the screen with the same screen drawn anew.
     private static func checkScreen(_ program: PseudoTerminal, _ when: String) throws {
         for _ in 0..<3 { program.send(RandomInputs.escape) }

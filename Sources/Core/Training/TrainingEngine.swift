@@ -207,6 +207,8 @@ public actor TrainingEngine {
             stepsUntilPause = nil
             change(to: .paused)
         case .resume:
+            // Single steps are trained without a word: who watches still takes the run to be paused.
+            if stepsUntilPause != nil { state = .paused }
             stepsUntilPause = nil
             change(to: .running)
         case .step:
