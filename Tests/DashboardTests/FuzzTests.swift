@@ -3,19 +3,6 @@ import Testing
 
 @testable import Dashboard
 
-/// SplitMix64: the same sequence every time.
-private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
-    }
-}
-
 @Suite struct FuzzTests {
     private static let keys: [Key] =
         KeyTable.bindings.flatMap(\.keys) + "lr clip theme save 2e-4 日é".unicodeScalars.map(Key.character)

@@ -2,6 +2,19 @@ import Core
 
 @testable import Dashboard
 
+/// SplitMix64: the same sequence every time.
+struct Generator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var bits = state
+        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+        return bits ^ (bits >> 31)
+    }
+}
+
 /// A run whose figures are the same every time.
 enum Script {
     static func description(name: String = "baby", steps: Int = 5000, floor: Double? = 1.31) -> RunDescription {
