@@ -73,7 +73,8 @@ extension EndToEndTests {
         program.send("n")
         program.settle(quiet: 0.5)
         try #require(program.waitForScreen { state($0) == "PAUSED" })
-        program.settle()
+        // What is no answer to a key, such as a fork's step, may be drawn up to a second later.
+        program.settle(quiet: 1.2)
         let before = program.screen.picture
         let text = program.screen.text
         program.send("\u{C}")

@@ -83,7 +83,7 @@ extension DashboardState {
             case .rule: (.rescue, .spike)
             }
         marks.add(mark, step: change.step)
-        note(kind, change.summary, step: change.step, module: change.modules.first?.module)
+        note(kind, change.summary, step: change.step, module: Self.onlyModule(of: change))
         pendingEffects[change.id] = change
         // Effects that never came, as in a recording that was cut.
         if pendingEffects.count > 100, let oldest = pendingEffects.keys.min() { pendingEffects[oldest] = nil }
@@ -98,7 +98,11 @@ extension DashboardState {
             // The difference first: a narrow panel has no room for more.
             "\(difference)loss before \(before), after \(effect.steps) steps \(NumberText.significant(effect.lossAfter)): "
                 + (change?.text ?? "change \(effect.id)"),
-            step: effect.step, module: change?.modules.first?.module)
+            step: effect.step, module: change.flatMap(Self.onlyModule))
+    }
+
+    private static func onlyModule(of change: PrecisionChange) -> ModulePath? {
+        change.modules.count == 1 ? change.modules.first?.module : nil
     }
 
     // MARK: What the panel's keys do
