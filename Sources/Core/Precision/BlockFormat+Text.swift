@@ -1,6 +1,6 @@
 /// Formats as text, the form in which files, flags and events have them: a short name such as `nvfp4`, or
 /// `ELEMENT:BLOCK:SCALE` such as `e2m1:1x128:fp32`, and then options, as in `nvfp4+sr+prescale=16/17`.
-extension BlockFormat: CustomStringConvertible, Codable {
+extension BlockFormat: TextCodable {
     /// The formats with a short name.
     public static let named: [(name: String, format: BlockFormat)] = [
         ("fp32", .fp32),
@@ -103,21 +103,6 @@ extension BlockFormat: CustomStringConvertible, Codable {
             text += "+hadamard=\(hadamard.size)" + (hadamard.signs == .none ? "" : ":\(hadamard.signs.rawValue)")
         }
         return text
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
-        do {
-            try self.init(parsing: text)
-        } catch {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
     }
 
     private func checkDeviation() throws(UserError) {

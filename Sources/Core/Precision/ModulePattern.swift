@@ -4,7 +4,7 @@
 /// `2-5` for a range of layers. A `*` at the end also matches several parts, so `layers.*` is every linear of the layers
 /// and `*` is every linear, the head included. Negative layers count from the last: `layers.-1.*`. A pattern that names a
 /// module without its layers, such as `mlp.*` or `attn.q`, means all layers.
-public struct ModulePattern: Hashable, Codable, Sendable, CustomStringConvertible {
+public struct ModulePattern: Hashable, Sendable, TextCodable {
     public let description: String
     private let alternatives: [[String]]
 
@@ -108,19 +108,5 @@ public struct ModulePattern: Hashable, Codable, Sendable, CustomStringConvertibl
         default:
             return text.first == first && glob(pattern.dropFirst(), text.dropFirst())
         }
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        do {
-            try self.init(parsing: try container.decode(String.self))
-        } catch let error as UserError {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
     }
 }

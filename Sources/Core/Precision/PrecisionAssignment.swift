@@ -1,5 +1,5 @@
 /// What some modules, or some of their GEMMs, are set to: one line of a recipe, a phase, a script or a person.
-public struct PrecisionAssignment: Hashable, Codable, Sendable, CustomStringConvertible {
+public struct PrecisionAssignment: Hashable, Sendable, TextCodable {
     public enum Value: Hashable, Sendable {
         /// For a whole module: what the recipe means by it. For single GEMMs: the recipe's formats of that precision.
         case precision(Precision)
@@ -86,19 +86,5 @@ public struct PrecisionAssignment: Hashable, Codable, Sendable, CustomStringConv
         case [.dgrad, .wgrad]: "backward"
         default: gemms.map(\.rawValue).joined(separator: ",")
         }
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        do {
-            try self.init(parsing: try container.decode(String.self))
-        } catch let error as UserError {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
     }
 }

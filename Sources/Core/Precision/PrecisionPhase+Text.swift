@@ -1,7 +1,7 @@
 import Foundation
 
 /// Phases as text, `START: MODULES [GEMMS] PRECISION`, the form in which files, flags and events have them.
-extension PrecisionPhase: CustomStringConvertible {
+extension PrecisionPhase: TextCodable {
     /// The syntax, for help.
     public static let syntax = """
         START: MODULES [GEMMS] PRECISION[; MODULES [GEMMS] PRECISION ...]
@@ -27,20 +27,6 @@ extension PrecisionPhase: CustomStringConvertible {
 
     public var description: String {
         "\(start): " + assignments.map(\.description).joined(separator: "; ")
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        do {
-            try self.init(parsing: try container.decode(String.self))
-        } catch let error as UserError {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: error.description)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
     }
 }
 

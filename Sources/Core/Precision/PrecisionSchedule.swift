@@ -18,7 +18,7 @@ public struct PrecisionSchedule: Hashable, Codable, Sendable {
 }
 
 /// From some point of the run on, modules are set anew.
-public struct PrecisionPhase: Hashable, Codable, Sendable {
+public struct PrecisionPhase: Hashable, Sendable {
     public enum Start: Hashable, Codable, Sendable {
         /// After so many optimizer steps.
         case step(Int)
