@@ -26,6 +26,24 @@ import Testing
 
     // MARK: Spikes
 
+    @Test func aChangeOfManyModulesNamesNone() {
+        for count in [1, 2] {
+            var state = DashboardState.running(steps: 3)
+            let modules = (0..<count).map { layer in
+                ModulePrecisionChange(
+                    module: .layer(layer, "mlp.up"), from: GEMMPrecisions(.bf16), to: GEMMPrecisions(.fp8),
+                    gemms: GEMMKind.allCases, formats: LinearFormats(.fp8))
+            }
+            let change = PrecisionChange(
+                id: 1, step: 3, cause: .command, text: "prec mlp.up fp8", modules: modules, lossBefore: 2)
+            let effect = PrecisionEffect(id: 1, step: 4, steps: 1, lossBefore: 2, lossAfter: 1)
+            state.on(.event(.precisionChanged(change)), .event(.precisionEffect(effect)))
+            let found = state.events.entries.filter { [.precision, .effect].contains($0.kind) }
+            #expect(found.count == 2)
+            #expect(found.allSatisfy { $0.module == (count == 1 ? .layer(0, "mlp.up") : nil) })
+        }
+    }
+
     @Test func aSpikeIsToldOnce() {
         var detector = SpikeDetector()
         var found: [Int] = []
