@@ -70,10 +70,11 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "CNcurses", dependencies: ["CMappedFile"], linkerSettings: [.linkedLibrary("ncursesw")]),
         .target(name: "Terminal", dependencies: ["Dashboard", "Core", "CNcurses"], swiftSettings: strict),
+        .target(name: "Runs", dependencies: ["Core"], swiftSettings: strict),
         .executableTarget(
             name: "fp4tui",
             dependencies: [
-                "Core", "Dashboard", "Terminal",
+                "Core", "Runs", "Dashboard", "Terminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
@@ -91,7 +92,8 @@ let package = Package(
         .testTarget(
             name: "TerminalTests", dependencies: ["Terminal", "Dashboard", "Core", "CPseudoTerminal"],
             swiftSettings: strict),
-        .testTarget(name: "fp4tuiTests", dependencies: ["fp4tui", "Core"], swiftSettings: strict),
+        .testTarget(name: "RunsTests", dependencies: ["Runs", "Core"], swiftSettings: strict),
+        .testTarget(name: "fp4tuiTests", dependencies: ["fp4tui", "Core", "Runs"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -63,7 +63,9 @@ struct BatchLog {
             return []
         case .probed(let report):
             return [probeLine(report)]
-        case .inspected, .forkStepped:
+        case .checkpointed(let step, let path):
+            return ["checkpoint \(path) at step \(step)"]
+        case .inspected, .forkStepped, .commanded:
             return []
         case .forkChanged(let change):
             return ["step \(change.step): fork \(change.kind.rawValue): \(change.text)"]

@@ -1,4 +1,5 @@
 import Core
+import Runs
 
 /// Training without a screen: lines on standard output.
 struct BatchRun {

@@ -1,4 +1,5 @@
 import Core
+import Runs
 import Testing
 
 @testable import fp4tui
@@ -174,7 +175,9 @@ import Testing
             .evaluated(Evaluation(step: 5, validationLoss: 1.0 / 3)),
             .sampled(TextSample(step: 5, prompt: "a\n", text: "\u{1}/\"é\u{2028}")),
             .learningRateChanged(step: 1, from: 1e-3, to: 2e-3), .gradientClipChanged(step: 1, from: 1, to: 0),
-            .saved(step: 9, path: "/a b/c"), .warning(step: 1, message: "w"), .diverged(step: 2, message: "d"),
+            .saved(step: 9, path: "/a b/c"), .checkpointed(step: 9, path: "c"),
+            .commanded(step: 4, command: .setRecipe(.nvfp4)), .commanded(step: 4, command: .stop(save: nil)),
+            .warning(step: 1, message: "w"), .diverged(step: 2, message: "d"),
             .finished(BatchLogTests.summary),
             .precisionChanged(
                 PrecisionChange(id: 3, step: 1, cause: .phase("phase 1"), text: "", modules: [], lossBefore: 0.1)),

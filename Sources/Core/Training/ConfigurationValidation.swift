@@ -51,7 +51,7 @@ extension RunConfiguration {
     /// Checks every key, and that the keys of the model go together.
     ///
     /// - Throws: `UserError` naming the keys and their values.
-    func validateKeys() throws {
+    public func validateKeys() throws {
         var copy = self
         for key in ConfigurationKey.all {
             if let value = key.value(in: self) { try key.set(value, in: &copy) }

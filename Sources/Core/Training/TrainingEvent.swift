@@ -25,6 +25,10 @@ public enum TrainingEvent: Codable, Sendable, Hashable {
     /// One optimizer step of the fork. A slow reader may miss it.
     case forkStepped(step: Int, loss: Float)
     case saved(step: Int, path: String)
+    /// The run saved its state by itself.
+    case checkpointed(step: Int, path: String)
+    /// A command that was sent took effect; scheduled ones are not told.
+    case commanded(step: Int, command: EngineCommand)
     /// A command or a file operation failed; the run goes on.
     case warning(step: Int, message: String)
     /// Loss or gradient norm became non-finite: the run ends with `.finished` next.

@@ -31,13 +31,13 @@ extension DashboardState {
         case .probed(let report):
             let error = report.gradientError.map { NumberText.significant(100 * $0) } ?? "-"
             note(.probe, "gradients are \(error) % off those of BF16", step: report.step)
-        case .saved(let step, let path):
+        case .saved(let step, let path), .checkpointed(let step, let path):
             marks.add(.saved, step: step)
             note(.saved, path, step: step)
         case .warning(let step, let text): note(.warning, text, step: step)
         case .diverged(let step, let text): note(.error, "diverged: \(text)", step: step)
         case .finished(let summary): note(.state, summary.outcome.rawValue, step: summary.steps)
-        case .stateChanged, .sampled, .inspected, .forkStepped: break
+        case .stateChanged, .sampled, .inspected, .forkStepped, .commanded: break
         }
     }
 

@@ -139,7 +139,8 @@ extension DashboardState {
             say("saved \(path)")
         case .warning(_, let text): say(text, isError: true)
         case .diverged(_, let text): say("diverged: \(text)", isError: true)
-        case .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
+        case .checkpointed(let step, _): lastSave = (step, now)
+        case .commanded, .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
         case .finished(let summary):
             return finish(summary)
         }

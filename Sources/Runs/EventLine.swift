@@ -2,8 +2,10 @@ import Core
 import Foundation
 
 /// An event as one line of JSON: its kind under `event`, and its fields beside that.
-struct EventLine: Codable, Hashable {
-    var event: TrainingEvent
+public struct EventLine: Codable, Hashable, Sendable {
+    public var event: TrainingEvent
+    /// When it was recorded, seconds since 1970; nil where that is not told.
+    public var time: Double?
 
     private enum Kind: String, Codable {
         case started, stepped, evaluated, sampled, saved, warning, diverged, finished
@@ -17,8 +19,9 @@ struct EventLine: Codable, Hashable {
         case quantized, probed, inspected
         case forkChanged = "fork_changed"
         case forkStepped = "fork_stepped"
+        case checkpointed, commanded
     }
-    private enum Key: CodingKey { case event }
+    private enum Key: CodingKey { case event, time }
     private struct StateChange: Codable {
         var state: RunState
         var step: Int
@@ -47,17 +50,27 @@ struct EventLine: Codable, Hashable {
         var loss: Float
     }
 
+    private struct Commanding: Codable {
+        var step: Int
+        /// As it is typed, for people.
+        var text: String
+        var command: EngineCommand
+    }
+
     private struct Notice: Codable {
         var step: Int
         var message: String
     }
 
-    init(_ event: TrainingEvent) {
+    public init(_ event: TrainingEvent, time: Double? = nil) {
         self.event = event
+        self.time = time
     }
 
-    init(from decoder: any Decoder) throws {
-        switch try decoder.container(keyedBy: Key.self).decode(Kind.self, forKey: .event) {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        time = try container.decodeIfPresent(Double.self, forKey: .time)
+        switch try container.decode(Kind.self, forKey: .event) {
         case .started: event = .started(try RunDescription(from: decoder))
         case .stepped: event = .stepped(try StepMetrics(from: decoder))
         case .evaluated: event = .evaluated(try Evaluation(from: decoder))
@@ -90,6 +103,12 @@ struct EventLine: Codable, Hashable {
         case .saved:
             let saving = try Saving(from: decoder)
             event = .saved(step: saving.step, path: saving.path)
+        case .checkpointed:
+            let saving = try Saving(from: decoder)
+            event = .checkpointed(step: saving.step, path: saving.path)
+        case .commanded:
+            let commanding = try Commanding(from: decoder)
+            event = .commanded(step: commanding.step, command: commanding.command)
         case .warning:
             let notice = try Notice(from: decoder)
             event = .warning(step: notice.step, message: notice.message)
@@ -99,7 +118,7 @@ struct EventLine: Codable, Hashable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         let (kind, fields): (Kind, any Encodable) =
             switch event {
             case .started(let description): (.started, description)
@@ -123,29 +142,43 @@ struct EventLine: Codable, Hashable {
             case .forkChanged(let change): (.forkChanged, change)
             case .forkStepped(let step, let loss): (.forkStepped, ForkStep(step: step, loss: loss))
             case .saved(let step, let path): (.saved, Saving(step: step, path: path))
+            case .checkpointed(let step, let path): (.checkpointed, Saving(step: step, path: path))
+            case .commanded(let step, let command):
+                (.commanded, Commanding(step: step, text: command.text, command: command))
             case .warning(let step, let message): (.warning, Notice(step: step, message: message))
             case .diverged(let step, let message): (.diverged, Notice(step: step, message: message))
             }
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(kind, forKey: .event)
+        try container.encodeIfPresent(time, forKey: .time)
         try fields.encode(to: encoder)
     }
 
     /// Without the newline. Keys are in snake case and sorted; NaN and the infinities are strings.
-    func json() throws -> String {
+    public func json() throws -> String { try LineCoding.text(self) }
+
+    /// - Throws: `DecodingError` for anything that `json` did not write.
+    public init(json: String) throws { self = try LineCoding.value(EventLine.self, from: Data(json.utf8)) }
+}
+
+/// How values are written to lines of JSON, and read back.
+enum LineCoding {
+    /// Without the newline. Keys are in snake case and sorted; NaN and the infinities are strings.
+    static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
-    init(json: String) throws {
+    /// - Throws: `DecodingError` for anything that is not such a value.
+    static func value<Value: Decodable>(_ type: Value.Type, from line: Data) throws -> Value {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        self = try decoder.decode(EventLine.self, from: Data(json.utf8))
+        return try decoder.decode(type, from: line)
     }
 }
