@@ -1,24 +1,6 @@
 import Core
 import Foundation
 
-/// A command that was given to a run: a line of `commands.jsonl`.
-public struct RecordedCommand: Codable, Hashable, Sendable {
-    /// Optimizer steps that were done when it took effect.
-    public var step: Int
-    public var command: EngineCommand
-    /// As it is typed.
-    public var text: String
-    /// Seconds since 1970.
-    public var time: Double?
-
-    public init(step: Int, command: EngineCommand, time: Double? = nil) {
-        self.step = step
-        self.command = command
-        text = command.text
-        self.time = time
-    }
-}
-
 /// A line of `events.jsonl` and `commands.jsonl` that says: the run was resumed here, from a checkpoint before which the
 /// file had `lines` lines; what stands between was done again.
 struct ResumedLine: Codable, Hashable {
@@ -86,9 +68,10 @@ enum JSONLines {
     /// No line that this program writes is longer.
     static let longestLine = 64 << 20
 
+    /// - Parameter lines: how many of the file's lines are read at most.
     /// - Throws: `UserError` naming file and line.
     static func read<Value: Decodable>(
-        _ path: String, _ type: Value.Type, progress: (Double) -> Void = { _ in }
+        _ path: String, _ type: Value.Type, lines: Int = .max, progress: (Double) -> Void = { _ in }
     ) throws -> [Value] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         let data: Data
@@ -101,7 +84,7 @@ enum JSONLines {
         // For every line of the file, how many values stood before it.
         var counts: [Int] = []
         var start = data.startIndex
-        while let end = data[start...].firstIndex(of: UInt8(ascii: "\n")) {
+        while counts.count < lines, let end = data[start...].firstIndex(of: UInt8(ascii: "\n")) {
             let line = data[start..<end]
             let number = counts.count + 1
             func damaged(_ what: String) -> UserError { UserError("\(path):\(number): \(what)") }
