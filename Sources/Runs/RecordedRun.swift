@@ -228,8 +228,17 @@ public final class RecordedRun: Sendable {
     /// Writes down what was told until now.
     public func flush() { recorder.withLock { $0 }?.flush() }
 
-    /// Records until the run is over. To be awaited after the engine's `run`.
-    public func record() async { await recorder.withLock { $0 }?.run() }
+    /// Records until the run is over, and takes commands from other processes. To be awaited after the engine's `run`.
+    public func record(_ engine: TrainingEngine) async {
+        var server: CommandServer?
+        do {
+            server = try CommandServer(folder, model: manifest.configuration.model) { engine.send($0) }
+        } catch {
+            engine.publish(.warning(step: checkpoint?.step ?? 0, message: "nobody can attach to the run: \(error)"))
+        }
+        await recorder.withLock { $0 }?.run()
+        server?.close()
+    }
 }
 
 extension RecordedPlace {

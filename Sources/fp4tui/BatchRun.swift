@@ -16,7 +16,7 @@ struct BatchRun {
         interrupts.onFirst { engine.send(stop) }
         let channel = engine.subscribe()
         let recorded = start.recorded
-        let recording = Task { await recorded?.record() }
+        let recording = Task { await recorded?.record(engine) }
         let training = Task {
             let summary = await engine.run()
             channel.finish()

@@ -17,7 +17,7 @@ struct InteractiveRun {
         let engine = try start.engine(corpus: corpus)
         let events = engine.subscribe(after: past.map(\.event))
         let recorded = start.recorded
-        let recording = Task { await recorded?.record() }
+        let recording = Task { await recorded?.record(engine) }
         let training = Task { await engine.run() }
         defer { training.cancel() }
 

@@ -30,6 +30,7 @@ struct TrainCommand: AsyncParsableCommand {
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
               runs                    List the recorded runs.
+              rerun <run>             Train a run again and check that it has the same bits.
               recipes                 List the precision recipes; 'recipes show' shows one.
               cost                    Measure what a recipe's matrix products cost here.
               study                   Train recipes side by side and compare them.

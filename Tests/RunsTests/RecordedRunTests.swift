@@ -46,7 +46,7 @@ import Testing
         let engine = try run.engine(
             corpus: try CorpusLoader.load(configuration.data, seed: configuration.run.seed))
         let channel = engine.subscribe()
-        let recording = Task { await run.record() }
+        let recording = Task { await run.record(engine) }
         let training = Task { await engine.run() }
         for await events in channel.batches {
             for event in events { react(event, engine) }
