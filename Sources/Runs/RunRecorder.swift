@@ -7,9 +7,30 @@ public final class RunRecorder: Sendable {
     private struct Files {
         let events: JSONLinesWriter
         let commands: JSONLinesWriter
-        /// Lines that could not be written since the last that could.
-        var lost = 0
+        /// What could not be written yet, and how many lines did not even find room there.
+        var waiting = Waiting()
         var step = 0
+    }
+
+    private struct Waiting {
+        var events: [String] = []
+        var commands: [String] = []
+        var bytes = 0
+        var lost = 0
+        static let mostBytes = 64 << 20
+
+        var isEmpty: Bool { events.isEmpty && commands.isEmpty && lost == 0 }
+
+        mutating func add(_ newEvents: [String], _ newCommands: [String]) {
+            commands += newCommands
+            let size = newEvents.reduce(0) { $0 + $1.utf8.count }
+            if bytes + size > Self.mostBytes {
+                lost += newEvents.count
+            } else {
+                bytes += size
+                events += newEvents
+            }
+        }
     }
 
     public let folder: RunFolder
@@ -76,7 +97,10 @@ public final class RunRecorder: Sendable {
             } catch {
                 publish(.warning(step: files.step, message: "\(error)"))
             }
-            return RecordedPlace(step: files.step, events: files.events.count, commands: files.commands.count).metadata
+            return RecordedPlace(
+                step: files.step, events: files.events.count + files.waiting.events.count,
+                commands: files.commands.count + files.waiting.commands.count
+            ).metadata
         }
     }
 
@@ -97,22 +121,24 @@ public final class RunRecorder: Sendable {
             }
             if let line = try? EventLine(event, time: time).json() { lines.append(line) }
         }
+        let wasWaiting = !files.waiting.isEmpty
+        files.waiting.add(lines, commands)
         do {
-            // A command whose line is lost would make another run of this one: so commands first.
-            try files.commands.append(commands)
-            try files.events.append(lines)
-            if files.lost > 0 {
-                let count = files.lost
-                files.lost = 0
-                publish(
-                    .warning(step: files.step, message: "the run is recorded again; \(count) events are not recorded"))
+            // A command whose line is missing would make another run of this one: so commands first.
+            try files.commands.append(files.waiting.commands)
+            files.waiting.commands = []
+            try files.events.append(files.waiting.events)
+            let lost = files.waiting.lost
+            files.waiting = Waiting()
+            if wasWaiting {
+                let missing = lost == 0 ? "nothing is missing" : "\(lost) events are missing"
+                publish(.warning(step: files.step, message: "the run is recorded again; \(missing)"))
             }
             if let summary { try write(summary) }
         } catch {
-            if files.lost == 0 {
-                publish(.warning(step: files.step, message: "\(error); the run goes on without being recorded"))
+            if !wasWaiting {
+                publish(.warning(step: files.step, message: "\(error); the run goes on, and this is tried again"))
             }
-            files.lost += lines.count
         }
     }
 
