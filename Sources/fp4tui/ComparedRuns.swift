@@ -16,7 +16,7 @@ enum ComparedRuns {
         return try names.map { name in
             let remaining = RemainingTime()
             return try read(name) { share in
-                status.show("reading \(name): \(remaining.text(done: Int(1000 * share), of: 1000)) left")
+                status.show("reading \(name)  eta \(remaining.text(done: Int(1000 * share), of: 1000))")
             }
         }
     }

@@ -69,9 +69,9 @@ enum Command: Hashable {
             let word = line.dropFirst(name.count)
             return arguments.filter { $0.hasPrefix(word) }.map { name + $0 }
         }
-        if !isReplay, line.contains(" ") { return EngineCommand.completions(of: line, model: model) }
-        return list(isReplay: isReplay).filter { $0.name.hasPrefix(line) }
+        let others = (isReplay ? list(isReplay: true) : own).filter { $0.name.hasPrefix(line) }
             .map { $0.argument.isEmpty ? $0.name : $0.name + " " }
+        return (isReplay ? [] : EngineCommand.completions(of: line, model: model)) + others
     }
 }
 
