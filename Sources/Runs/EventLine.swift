@@ -176,10 +176,14 @@ enum LineCoding {
 
     /// - Throws: `DecodingError` for anything that is not such a value.
     static func value<Value: Decodable>(_ type: Value.Type, from line: Data) throws -> Value {
+        try decoder(keys: .convertFromSnakeCase).decode(type, from: line)
+    }
+
+    static func decoder(keys: JSONDecoder.KeyDecodingStrategy) -> JSONDecoder {
         let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.keyDecodingStrategy = keys
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        return try decoder.decode(type, from: line)
+        return decoder
     }
 }

@@ -67,11 +67,22 @@ public struct RunRecording: Sendable {
 enum JSONLines {
     /// No line that this program writes is longer.
     static let longestLine = 64 << 20
+    /// Lines that one thread reads at a time, and lines between two reports of progress.
+    private static let chunk = 256
+    private static let batch = 8192
 
-    /// - Parameter lines: how many of the file's lines are read at most.
+    private enum Line<Value> {
+        case value(Value)
+        case resumed(ResumedLine)
+        case damaged
+    }
+
+    /// Reads the lines on all cores; what comes out has their order.
+    ///
+    /// - Parameter limit: how many of the file's lines are read at most.
     /// - Throws: `UserError` naming file and line.
-    static func read<Value: Decodable>(
-        _ path: String, _ type: Value.Type, lines: Int = .max, progress: (Double) -> Void = { _ in }
+    static func read<Value: Decodable & Sendable>(
+        _ path: String, _ type: Value.Type, lines limit: Int = .max, progress: (Double) -> Void = { _ in }
     ) throws -> [Value] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         let data: Data
@@ -83,31 +94,78 @@ enum JSONLines {
         var values: [Value] = []
         // For every line of the file, how many values stood before it.
         var counts: [Int] = []
-        var start = data.startIndex
-        while counts.count < lines, let end = data[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            let line = data[start..<end]
-            let number = counts.count + 1
-            func damaged(_ what: String) -> UserError { UserError("\(path):\(number): \(what)") }
-            guard line.count <= longestLine else { throw damaged("the line is too long to be of a recording") }
-            counts.append(values.count)
-            if let resumed = resumedLine(line) {
-                guard counts.indices.contains(resumed.lines) else {
-                    throw damaged("resumed after line \(resumed.lines), and there are only \(number - 1) before")
+        func damaged(_ what: String) -> UserError { UserError("\(path):\(counts.count + 1): \(what)") }
+        try data.withUnsafeBytes { bytes in
+            var start = 0
+            while start < bytes.count, counts.count < limit {
+                let lines = lines(bytes, from: start, limit: min(batch, limit - counts.count))
+                for line in parse(lines, of: bytes, type).joined() {
+                    switch line {
+                    case .value(let value):
+                        counts.append(values.count)
+                        values.append(value)
+                    case .resumed(let resumed):
+                        guard resumed.lines >= 0, resumed.lines <= counts.count else {
+                            throw damaged(
+                                "resumed after line \(resumed.lines), and there are only \(counts.count) before")
+                        }
+                        counts.append(values.count)
+                        values.removeSubrange(counts[resumed.lines]...)
+                    case .damaged: throw damaged("the line is damaged, or another version wrote it")
+                    }
                 }
-                values.removeSubrange(counts[resumed.lines]...)
-            } else if let value = try? LineCoding.value(type, from: Data(line)) {
-                values.append(value)
-            } else {
-                throw damaged("the line is damaged, or another version wrote it")
+                if let long = lines.last, long.count > longestLine {
+                    throw damaged("the line is too long to be of a recording")
+                }
+                guard let last = lines.last else { break }
+                start = last.upperBound + 1
+                progress(Double(start) / Double(bytes.count))
             }
-            if counts.count % 1024 == 0 { progress(Double(end - data.startIndex) / Double(data.count)) }
-            start = data.index(after: end)
         }
         return values
     }
 
+    /// The next lines that are complete, without their newlines. None comes after one that is too long.
+    private static func lines(_ bytes: UnsafeRawBufferPointer, from start: Int, limit: Int) -> [Range<Int>] {
+        guard let base = bytes.baseAddress else { return [] }
+        var lines: [Range<Int>] = []
+        var start = start
+        while lines.count < limit, start < bytes.count,
+            let found = memchr(base + start, Int32(UInt8(ascii: "\n")), bytes.count - start)
+        {
+            let end = UnsafeRawPointer(found) - base
+            lines.append(start..<end)
+            if end - start > longestLine { break }
+            start = end + 1
+        }
+        return lines
+    }
+
+    private static func parse<Value: Decodable & Sendable>(
+        _ lines: [Range<Int>], of bytes: UnsafeRawBufferPointer, _ type: Value.Type
+    ) -> [[Line<Value>]] {
+        let readable = lines.last.map { $0.count > longestLine } == true ? lines.dropLast() : lines[...]
+        let chunks = (readable.count + chunk - 1) / chunk
+        nonisolated(unsafe) let bytes = bytes
+        return [[Line<Value>]](unsafeUninitializedCapacity: chunks) { results, count in
+            nonisolated(unsafe) let base = results.baseAddress
+            DispatchQueue.concurrentPerform(iterations: chunks) { index in
+                let decoder = LineDecoder()
+                let part = readable.dropFirst(index * chunk).prefix(chunk)
+                base.map { $0 + index }?.initialize(
+                    to: part.map { line in
+                        // The file is mapped; a copy, so that nothing points into it for long.
+                        let text = Data(bytes[line])
+                        if let resumed = resumedLine(text) { return .resumed(resumed) }
+                        return (try? decoder.value(type, from: text)).map(Line.value) ?? .damaged
+                    })
+            }
+            count = chunks
+        }
+    }
+
     static func resumedLine(_ line: Data) -> ResumedLine? {
         guard line.range(of: Data("\"event\":\"resumed\"".utf8)) != nil else { return nil }
-        return try? LineCoding.value(ResumedLine.self, from: Data(line))
+        return try? LineCoding.value(ResumedLine.self, from: line)
     }
 }

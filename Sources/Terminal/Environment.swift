@@ -11,15 +11,16 @@ enum Environment {
         return value
     }
 
+    /// - Parameter alternative: what to do without one; nil: nothing.
     /// - Throws: `UserError` if there is no terminal to draw on.
-    static func requireTerminal() throws(UserError) {
+    static func requireTerminal(alternative: String?) throws(UserError) {
+        let advice = alternative.map { ": \($0)" } ?? ""
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else {
-            throw UserError(
-                "standard input and output are not a terminal: use --batch to train without a dashboard")
+            throw UserError("standard input and output are not a terminal" + advice)
         }
         guard let term = value("TERM"), term != "dumb" else {
             let found = value("TERM").map { "TERM=\($0) can't show a dashboard" } ?? "TERM is not set"
-            throw UserError("\(found): use --batch to train without the dashboard")
+            throw UserError(found + advice)
         }
     }
 

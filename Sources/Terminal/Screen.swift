@@ -17,13 +17,15 @@ final class Screen {
         var background: Int
     }
 
-    /// - Parameter wantsColour: false if NO_COLOR is set.
+    /// - Parameters:
+    ///   - wantsColour: false if NO_COLOR is set.
+    ///   - alternative: what to do without this terminal; nil: nothing.
     /// - Throws: `UserError` if the terminal can't be used.
-    init(theme: Theme, wantsColour: Bool) throws(UserError) {
+    init(theme: Theme, wantsColour: Bool, alternative: String?) throws(UserError) {
         guard cn_open() else {
             let term = Environment.value("TERM") ?? ""
             throw UserError(
-                "the terminal type TERM=\(term) is unknown here: set another, or use --batch to train without a dashboard"
+                "the terminal type TERM=\(term) is unknown here: set another" + (alternative.map { ", or \($0)" } ?? "")
             )
         }
         let colours = cn_colours()

@@ -13,11 +13,45 @@ public struct DisplayOptions: Sendable {
     public var isMouseOn = false
     /// Where "stop and save" writes the model; nil: nowhere.
     public var savePath: String?
+    /// What can be done without a terminal, for messages about one that cannot be used; nil: nothing.
+    public var alternative: String? = DisplayOptions.training
+    public static let training = "use --batch to train without a dashboard"
+    /// A recording to be played, instead of a run to be watched.
+    public var replay: ReplayPlayer?
+    /// Recorded runs that are compared from the start.
+    public var comparisons: [ComparedRun] = []
+    /// Names of recorded runs, for completion.
+    public var runs: [String] = []
+    /// Reads a recorded run to be compared; may take long, and is called off the main thread. Throws `UserError`.
+    public var readComparison: (@Sendable (String) throws -> ComparedRun)?
     public var framesPerSecond = 20.0
     /// How long a signal waits for the run to end, seconds.
     public var stopTimeout = 60.0
 
     public init() {}
+}
+
+/// Where a session's events come from, and where its commands go: an engine, near or far.
+public struct RunSource: Sendable {
+    /// Takes the events that wait, without waiting for more; called on the main thread.
+    public var drain: @Sendable () -> [TrainingEvent]
+    /// Called on the main thread; must not wait.
+    public var send: @Sendable (EngineCommand) -> Void
+
+    public init(
+        drain: @escaping @Sendable () -> [TrainingEvent], send: @escaping @Sendable (EngineCommand) -> Void
+    ) {
+        self.drain = drain
+        self.send = send
+    }
+
+    /// - Parameter events: this must be its only reader.
+    public init(_ events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void) {
+        self.init(drain: { events.drain() }, send: send)
+    }
+
+    /// Nothing comes, and nobody listens: for a recording.
+    public static let none = RunSource(drain: { [] }, send: { _ in })
 }
 
 /// How a session at the terminal ended.
@@ -36,15 +70,10 @@ public enum TerminalSession {
     /// Shows a run until its user leaves, and gives the terminal back as it was found. What was written to stderr in
     /// the meantime is then written to it.
     ///
-    /// - Parameters:
-    ///   - events: what the engine tells; this must be its only reader.
-    ///   - send: takes commands to the engine.
     /// - Throws: `UserError` if there is no usable terminal or no such theme; nothing has been drawn then. A theme that
     ///   is broken is told on the screen, and the standard one used.
-    public static func run(
-        events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void, options: DisplayOptions
-    ) async throws -> SessionEnd {
-        try Environment.requireTerminal()
+    public static func run(_ source: RunSource, options: DisplayOptions) async throws -> SessionEnd {
+        try Environment.requireTerminal(alternative: options.alternative)
         let file = try Environment.themeFile(options.theme)
         var problem: UserError?
         let theme: Theme
@@ -55,13 +84,18 @@ public enum TerminalSession {
             theme = try Theme.named(Theme.standardName)
         }
         let isUTF8 = Environment.setLocale()
-        let screen = try Screen(theme: theme, wantsColour: Environment.value("NO_COLOR") == nil)
-        let state = DashboardState(
+        let screen = try Screen(
+            theme: theme, wantsColour: Environment.value("NO_COLOR") == nil,
+            alternative: options.alternative)
+        var state = DashboardState(
             size: screen.size, glyphs: Environment.glyphs(options.glyphs, isUTF8: isUTF8), savePath: options.savePath,
-            themes: Environment.themeNames(), theme: problem == nil ? options.theme : Theme.standardName,
+            themes: Environment.themeNames(), runs: options.runs,
+            theme: problem == nil ? options.theme : Theme.standardName,
             canShowBraille: isUTF8, isMouseOn: options.isMouseOn)
+        for run in options.comparisons { _ = reduce(&state, .comparison(run)) }
+        if let player = options.replay { state.replay(player) }
         screen.setMouse(options.isMouseOn)
-        let session = Session(screen: screen, events: events, send: send, options: options, state: state)
+        let session = Session(screen: screen, source: source, options: options, state: state)
         return await session.run(problem: problem)
     }
 }
@@ -71,8 +105,7 @@ public enum TerminalSession {
 @MainActor
 private final class Session {
     private let screen: Screen
-    private let events: EventChannel
-    private let send: @Sendable (EngineCommand) -> Void
+    private let source: RunSource
     private let options: DisplayOptions
     private var state: DashboardState
     private var standardError = StandardErrorReader()
@@ -92,16 +125,12 @@ private final class Session {
     private var clock: (any DispatchSourceTimer)?
     private var isClockFast: Bool?
 
-    /// The share of one core that drawing may take while a run goes on.
-    private static let drawingShare = 0.008
+    /// The share of one core that drawing may take: little while a run goes on, which needs it.
+    private var drawingShare: Double { options.replay == nil ? 0.008 : 0.5 }
 
-    init(
-        screen: Screen, events: EventChannel, send: @escaping @Sendable (EngineCommand) -> Void,
-        options: DisplayOptions, state: DashboardState
-    ) {
+    init(screen: Screen, source: RunSource, options: DisplayOptions, state: DashboardState) {
         self.screen = screen
-        self.events = events
-        self.send = send
+        self.source = source
         self.options = options
         self.state = state
     }
@@ -198,7 +227,7 @@ private final class Session {
     private func collect() {
         take(.tick(Session.now))
         for line in standardError.lines() { take(.standardError(line)) }
-        for event in events.drain() { take(.event(event)) }
+        for event in source.drain() { take(.event(event)) }
     }
 
     // MARK: Turns
@@ -206,7 +235,8 @@ private final class Session {
     private func take(_ input: DashboardInput) {
         for effect in reduce(&state, input) {
             switch effect {
-            case .send(let command): send(command)
+            case .send(let command): source.send(command)
+            case .loadComparison(let name): loadComparison(name)
             case .theme(let name): setTheme(name)
             case .redraw: screen.redraw()
             case .mouse(let isOn): screen.setMouse(isOn)
@@ -236,6 +266,28 @@ private final class Session {
         }
     }
 
+    /// Answered later.
+    private func loadComparison(_ name: String) {
+        guard let read = options.readComparison else {
+            return take(.notice("no recorded runs can be read here", isError: true))
+        }
+        DispatchQueue.global(qos: .userInitiated).async { [weak self] in
+            let answer: DashboardInput
+            do {
+                answer = .comparison(try read(name))
+            } catch {
+                answer = .notice("\(error)", isError: true)
+            }
+            DispatchQueue.main.async {
+                MainActor.assumeIsolated {
+                    guard let self, self.end == nil else { return }
+                    self.take(answer)
+                    self.finishTurn(isUrgent: true)
+                }
+            }
+        }
+    }
+
     private func copy(_ text: String) {
         do {
             screen.send(try Clipboard.sequence(text, isInTmux: Environment.value("TMUX") != nil))
@@ -259,7 +311,7 @@ private final class Session {
         }
         isUrgentPending = isUrgentPending || isUrgent
         if state.revision != drawnRevision, now >= (isUrgentPending ? nextUrgentDraw : nextDraw) { draw() }
-        setClock(fast: state.phase == .running || state.isStopping || now - lastKey < 2)
+        setClock(fast: state.isMoving || now - lastKey < 2)
     }
 
     private func draw() {
@@ -269,7 +321,7 @@ private final class Session {
         drawnRevision = state.revision
         isUrgentPending = false
         lastDraw = start
-        nextDraw = start + min(1, max(1 / options.framesPerSecond, cost / Session.drawingShare))
+        nextDraw = start + min(1, max(1 / options.framesPerSecond, cost / drawingShare))
     }
 
     /// Looks for events 20 times a second while they are to be expected, else 4 times.

@@ -21,7 +21,8 @@ struct InteractiveRun {
         let training = Task { await engine.run() }
         defer { training.cancel() }
 
-        let end = try await TerminalSession.run(events: events, send: { engine.send($0) }, options: display)
+        let end = try await TerminalSession.run(
+            RunSource(events, send: { engine.send($0) }), options: display)
         guard let summary = end.summary else {
             recorded?.flush()
             FileHandle.standardError.write(Data("fp4tui: left before the run ended: its model is not saved\n".utf8))

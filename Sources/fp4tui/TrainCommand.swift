@@ -30,6 +30,7 @@ struct TrainCommand: AsyncParsableCommand {
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
               runs                    List the recorded runs.
+              replay <run>            Play a recorded run in the dashboard.
               rerun <run>             Train a run again and check that it has the same bits.
               recipes                 List the precision recipes; 'recipes show' shows one.
               cost                    Measure what a recipe's matrix products cost here.
@@ -62,36 +63,14 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: ArgumentHelp("With --batch: one JSON event per line, and nothing else on standard output."))
     var json = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Colours: \(Theme.names.joined(separator: ", ")), one of your own in ~/.config/fp4tui/themes, or a base16 file.",
-            valueName: "name|file"))
-    var theme: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Characters to draw with; without it, what the terminal can show.",
-            valueName: "set"))
-    var glyphs: GlyphSet?
-
-    @Flag(help: "The same as --glyphs ascii.")
-    var ascii = false
-
-    @Flag(help: "Use the mouse: click, wheel; Shift-drag then selects text.")
-    var mouse = false
+    @OptionGroup var screen: ScreenOptions
 
     mutating func validate() throws {
         if json && !batch {
             throw ValidationError("--json needs --batch: the screen and JSON cannot share standard output")
         }
-        let flags = [
-            ("--ascii", ascii), ("--glyphs", glyphs != nil), ("--mouse", mouse), ("--theme", theme != nil),
-        ]
-        if batch, let flag = flags.first(where: \.1)?.0 {
+        if batch, let flag = screen.given {
             throw ValidationError("\(flag) has no meaning with --batch: there is no screen")
-        }
-        if ascii && glyphs == .braille {
-            throw ValidationError("--ascii is --glyphs ascii: leave out one of --ascii and --glyphs braille")
         }
     }
 
@@ -103,7 +82,7 @@ struct TrainCommand: AsyncParsableCommand {
                 if batch {
                     try await BatchRun(start: start, json: json).run()
                 } else {
-                    try await InteractiveRun(start: start, display: display(start.configuration)).run()
+                    try await InteractiveRun(start: start, display: try display(start.configuration)).run()
                 }
             if status != 0 { throw ExitCode(status) }
         } catch {
@@ -127,11 +106,8 @@ struct TrainCommand: AsyncParsableCommand {
         }
     }
 
-    private func display(_ configuration: RunConfiguration) -> DisplayOptions {
-        var display = DisplayOptions()
-        if let theme { display.theme = theme }
-        display.glyphs = ascii ? .ascii : glyphs
-        display.isMouseOn = mouse
+    private func display(_ configuration: RunConfiguration) throws -> DisplayOptions {
+        var display = try screen.display()
         display.savePath = configuration.run.save.isEmpty ? nil : configuration.run.save
         return display
     }
@@ -151,5 +127,3 @@ extension RunConfiguration {
     /// What a saved model takes on disk, as far as the configuration alone tells.
     fileprivate var checkpointBytes: Int { 4 * model.parameterCount(vocabularySize: expectedVocabularySize) }
 }
-
-extension GlyphSet: ExpressibleByArgument {}

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func tableFeedsDispatchHelpAndMarkdown() {
-        let help = Help.rows(HelpView(context: .dashboard), .braille).map { $0.keys + " " + $0.help }
+        let help = Help.rows(HelpView(context: .dashboard, isReplay: true), .braille).map { $0.keys + " " + $0.help }
         let rows = KeyTable.markdown.split(separator: "\n").filter { $0.hasPrefix("| `") }
         #expect(rows.count == KeyTable.bindings.count)
         for (binding, row) in zip(KeyTable.bindings, rows) {
@@ -62,7 +62,7 @@ import Testing
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
         (
             "lrr 1",
-            "unknown command lrr, try prec recipe undo fork inspect lr clip module-clip sample eval save save-state pause resume step stop theme help quit"
+            "unknown command lrr, try prec recipe undo fork inspect lr clip module-clip sample eval save save-state pause resume step stop compare theme help quit"
         ),
     ])
     func commandErrors(_ item: (line: String, message: String)) {

@@ -10,6 +10,7 @@ import Testing
         case map, inspector, picker, overview
         case crosshair, fork, modules, events, filter, helpSearch
         case themes
+        case replay, replayEnd, compared
     }
 
     struct Case: CustomTestStringConvertible {
@@ -42,15 +43,19 @@ import Testing
             Case(.events, 80, 24, .braille), Case(.events, 60, 15, .ascii), Case(.helpSearch, 80, 24, .ascii),
             Case(.gradient, 60, 15, .ascii), Case(.sample, 60, 15, .braille),
             Case(.themes, 80, 24, .braille), Case(.themes, 40, 10, .ascii),
+            Case(.replay, 120, 40, .braille), Case(.replay, 80, 24, .ascii), Case(.replay, 60, 15, .braille),
+            Case(.replay, 39, 9, .ascii), Case(.replayEnd, 80, 24, .braille), Case(.compared, 120, 40, .braille),
+            Case(.compared, 80, 24, .ascii),
         ]
 
     static func state(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
         if screen == .start { return DashboardState(size: size, glyphs: glyphs) }
         if [.map, .inspector, .picker].contains(screen) { return map(screen, size, glyphs) }
         if screen == .overview { return overview(size, glyphs) }
+        if [.replay, .replayEnd].contains(screen) { return replay(screen, size, glyphs) }
         var state = DashboardState.running(size, glyphs: glyphs)
         switch screen {
-        case .start, .running, .map, .inspector, .picker, .overview: break
+        case .start, .running, .map, .inspector, .picker, .overview, .replay, .replayEnd: break
         case .paused: state.on(.event(.stateChanged(.paused, step: 1040)))
         case .nan:
             var metrics = Script.metrics(1041)
@@ -65,6 +70,10 @@ import Testing
         case .command:
             state.keys(":")
             state.type("th")
+        case .compared:
+            state.on(.comparison(ComparisonTests.run("bf16", steps: 5000)))
+            state.on(.comparison(ComparisonTests.run("fp4-naive", steps: 700, above: 0.5)))
+            state.message = nil
         case .gradient: state.keys("2")
         case .sample: state.keys("6")
         case .crosshair:
@@ -83,6 +92,14 @@ import Testing
             state.keys("?")
             state.type("zoom")
         }
+        return state
+    }
+
+    /// Going on in the middle, or at its end.
+    private static func replay(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
+        var state = DashboardState(size: size, glyphs: glyphs)
+        state.replay(ReplayPlayer(ReplayRecording(ReplayTests.events()), start: .step(screen == .replay ? 1040 : 1300)))
+        state.on(.tick(100))
         return state
     }
 

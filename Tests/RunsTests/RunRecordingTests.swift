@@ -65,4 +65,37 @@ import Testing
         let folder = try Self.folder([], commands: try recorded.map { try LineCoding.text($0) } + [""])
         #expect(try RunRecording(reading: folder).commands == recorded)
     }
+
+    /// Many lines are read in parts, on all cores: in their order, each as it would be read alone, and the damage named.
+    @Test func manyLinesKeepTheirOrder() throws {
+        func stepped(_ step: Int) throws -> String {
+            let metrics = StepMetrics(
+                step: step, loss: step % 7 == 0 ? .nan : 1 / Float(step),
+                gradientNorm: step % 11 == 0 ? .infinity : 0.1,
+                clippedNorm: 0.1, learningRate: 1e-3 / Double(step), tokens: step * 32, stepMilliseconds: 1.0 / 3,
+                elapsedSeconds: Double(step) / 7,
+                timing: step % 2 == 0 ? nil : StepTiming(forward: 0.1, backward: 0.2, optimizer: 0.3, quantize: 1e-9))
+            return try EventLine(.stepped(metrics), time: step % 3 == 0 ? nil : 0.1).json()
+        }
+        var lines: [String] = []
+        for step in 1...10_000 {
+            lines.append(try stepped(step))
+            if step % 100 == 0 { lines.append(try Self.evaluated(step)) }
+            if step == 9500 { lines.append(try Self.resumed(step: 9000, lines: 9090)) }
+        }
+        var shares: [Double] = []
+        let recording = try RunRecording(reading: try Self.folder(lines + [""])) { shares.append($0) }
+        let kept = lines[..<9090] + lines[9596...]
+        let isSame = try recording.events.map { try $0.json() } == Array(kept)
+        #expect(isSame)
+        #expect(recording.steps.count == 9000 + 500)
+        #expect(shares.count == 2 && shares == shares.sorted() && shares.last == 1)
+
+        lines[9000] = lines[9000].replacingOccurrences(of: "\"loss\"", with: "\"lost\"")
+        lines[9700] = "{"
+        let folder = try Self.folder(lines + [""])
+        #expect(throws: UserError("\(folder.eventsPath):9001: the line is damaged, or another version wrote it")) {
+            try RunRecording(reading: folder)
+        }
+    }
 }

@@ -30,6 +30,7 @@ import Testing
                   config                  Print the complete effective configuration as TOML.
                   presets                 List the named configurations.
                   recipes                 List the precision recipes; 'recipes show' shows one.
+                  replay <run>            Play a recorded run in the dashboard.
                   cost                    Measure what a recipe's matrix products cost here.
                   study                   Train recipes side by side and compare them.
                   sensitivity [<model>]   Measure which linears bear low precision.
@@ -88,6 +89,8 @@ import Testing
                   --ascii                 The same as --glyphs ascii.
                   --mouse                 Use the mouse: click, wheel; Shift-drag then selects
                                           text.
+                  --compare <run>         Draw the loss of a recorded run beneath: its folder,
+                                          or its name in runs/. May be repeated.
                   --version               Show the version.
                   -h, --help              Show help information.
 

@@ -24,6 +24,7 @@ struct Glyphs: Sendable {
     let forkKey: String
     let clippedKey: String
     let point: Unicode.Scalar
+    let comparedPoint: Unicode.Scalar
     let more: String
     let less: String
     let running: String
@@ -42,13 +43,15 @@ struct Glyphs: Sendable {
     private static let braille = Glyphs(
         topLeft: "╭", topRight: "╮", bottomLeft: "╰", bottomRight: "╯", horizontal: "─", vertical: "│", axis: "│",
         axisTick: "┤", axisCorner: "└", baseTick: "┬", barFull: "█", barEmpty: "░", separator: "·", rawKey: "⢸",
-        lineKey: "━", referenceKey: "╌", forkKey: "━", clippedKey: "━", point: "◆", more: "↓", less: "↑", running: "▶",
+        lineKey: "━", referenceKey: "╌", forkKey: "━", clippedKey: "━", point: "◆", comparedPoint: "◇", more: "↓",
+        less: "↑", running: "▶",
         paused: "Ⅱ", stopped: "■",
         ellipsis: "…", times: "×")
     private static let ascii = Glyphs(
         topLeft: "+", topRight: "+", bottomLeft: "+", bottomRight: "+", horizontal: "-", vertical: "|", axis: "|",
         axisTick: "+", axisCorner: "+", baseTick: "+", barFull: "#", barEmpty: ".", separator: "-", rawKey: ":",
-        lineKey: "*", referenceKey: "-", forkKey: "~", clippedKey: "=", point: "o", more: "v", less: "^", running: ">",
+        lineKey: "*", referenceKey: "-", forkKey: "~", clippedKey: "=", point: "o", comparedPoint: "x", more: "v",
+        less: "^", running: ">",
         paused: "=", stopped: "#",
         ellipsis: "...", times: "x")
 }

@@ -21,6 +21,12 @@ enum ChartPanels {
             chart.curves.append(
                 Chart.Curve(series: state.fork, form: .span, layer: .init(style: Style(.comparison), character: ",")))
         }
+        for (index, run) in state.comparisons.enumerated() {
+            let layer = DotCanvas.Layer(style: ComparedRun.styles[index], character: ComparedRun.characters[index])
+            chart.curves.append(Chart.Curve(series: run.curve(state.view.smoothing), form: .line, layer: layer))
+            chart.curves.append(
+                Chart.Curve(series: run.validation, form: .points(glyphs.comparedPoint), layer: layer))
+        }
         chart.curves.append(Chart.Curve(series: state.loss, form: .span, layer: .init(style: Style(.raw))))
         if smoothing > 0 {
             if state.forkState != nil {
@@ -47,9 +53,10 @@ enum ChartPanels {
         let legend =
             crosshair == nil
             ? lossLegend(state, isWide: inside.width >= 60)
-            : crosshairLegend(state, at: crosshair, ["loss", "ema", "val", "fork"])
+            : crosshairLegend(
+                state, at: crosshair, ["loss", "ema", "val", "fork"] + state.comparisons.map { name(of: $0, glyphs) })
         // The floor alone is not worth a row of a small plot.
-        let hasRoom = crosshair != nil || state.forkState != nil || inside.height >= 16
+        let hasRoom = crosshair != nil || state.forkState != nil || !state.comparisons.isEmpty || inside.height >= 16
         let rows = drawLegend(legend, rows: hasRoom ? 2 : 1, into: &frame, at: inside)
         chart.draw(into: &frame, at: plot(inside, rows))
         frame.box(
@@ -74,10 +81,28 @@ enum ChartPanels {
             legend.append(entry(String(glyphs.point), validationStyle, "val", Double(evaluation.validationLoss)))
         }
         if let fork = forkEntry(state) { legend.append(fork) }
+        for index in state.comparisons.indices { legend.append(comparisonEntry(state, index)) }
         if let floor = state.run?.entropyFloor {
             legend.append(entry(glyphs.referenceKey, Style(.floor), "floor", floor))
         }
         return legend
+    }
+
+    /// A run that is compared, and how much higher its loss is: "bf16-2 +0.0120", of an earlier step "bf16-2 +0.0120@12k".
+    private static func comparisonEntry(_ state: DashboardState, _ index: Int) -> Entry {
+        let glyphs = Glyphs.of(state.glyphs)
+        let run = state.comparisons[index]
+        let key = state.glyphs == .ascii ? String(ComparedRun.characters[index]) : glyphs.forkKey
+        var entry: Entry = [(key, ComparedRun.styles[index]), (" \(name(of: run, glyphs))", Style(.barText))]
+        guard let found = state.difference(of: run) else { return entry }
+        let place = found.step == state.last?.step ? "" : "@\(NumberText.axisCount(found.step))"
+        entry.append((" \(NumberText.signed(found.difference))", Style(.emphasis)))
+        entry.append((place, Style(.barText)))
+        return entry
+    }
+
+    private static func name(of run: ComparedRun, _ glyphs: Glyphs) -> String {
+        TitleBar.shortened(run.name, to: 20, glyphs)
     }
 
     /// The fork's loss against the run's: "fork -0.0120".
@@ -260,6 +285,12 @@ enum ChartPanels {
             add(place == step ? "val" : "val@\(NumberText.axisCount(place))", validation.bucket)
         }
         if state.forkState != nil { add("fork", state.fork.value(at: step)?.bucket) }
+        for run in state.comparisons {
+            guard let found = state.difference(of: run, at: step) else { continue }
+            let text = "\(NumberText.significant(found.loss)) (\(NumberText.signed(found.difference)))"
+            values.append(
+                Value(name: name(of: run, Glyphs.of(state.glyphs)), text: text, isFinite: found.loss.isFinite))
+        }
         add("norm", state.gradientNorm.value(at: step)?.bucket)
         add("after", state.clippedNorm.value(at: step)?.bucket)
         add("lr", state.learningRates.value(at: step)?.bucket, NumberText.scientific)

@@ -37,7 +37,7 @@ enum StatusLine {
         if let saved = state.lastSave {
             figures.append([
                 ("saved ", Style(.barText)), (NumberText.grouped(saved.step), Style(.strong, .bold)),
-                (" \(NumberText.duration(state.now - saved.at)) ago", Style(.barText)),
+                (" \(NumberText.duration(state.runTime - saved.at)) ago", Style(.barText)),
             ])
         }
         if let tokens = state.last?.tokens { figures.append(figure(NumberText.short(Double(tokens)), " tokens")) }
@@ -62,7 +62,9 @@ enum MessageLine {
     static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
         switch state.overlay {
         case .commandLine(let line):
-            drawLine(line, label: ":", hint: hint(line.text), into: &frame, at: area)
+            drawLine(
+                line, label: ":", hint: hint(line.text, Command.list(isReplay: state.replay != nil)), into: &frame,
+                at: area)
             return
         case .prompt(let purpose, let line):
             drawLine(
@@ -82,12 +84,12 @@ enum MessageLine {
         if state.isStopping { return ("finishing step, then stopping: C-c leaves at once", Style(.warning)) }
         switch state.phase {
         case .starting: return ("starting", Style(.barText))
-        case .finished(let summary): return outcome(summary)
+        case .finished(let summary): return outcome(summary, isReplay: state.replay != nil)
         case .running, .paused: return nil
         }
     }
 
-    private static func outcome(_ summary: RunSummary) -> (String, Style) {
+    private static func outcome(_ summary: RunSummary, isReplay: Bool) -> (String, Style) {
         var parts = ["\(NumberText.grouped(summary.steps)) steps"]
         if let loss = summary.finalLoss { parts.append("loss \(NumberText.significant(Double(loss)))") }
         if let loss = summary.validationLoss { parts.append("val \(NumberText.significant(Double(loss)))") }
@@ -99,7 +101,10 @@ enum MessageLine {
             case .diverged: ("diverged", .error)
             case .failed: ("failed", .error)
             }
-        return ("\(word.0): \(parts.joined(separator: ", ")) - q quits", Style(word.1, .bold))
+        return (
+            "\(word.0): \(parts.joined(separator: ", ")) - \(isReplay ? "p plays it again, " : "")q quits",
+            Style(word.1, .bold)
+        )
     }
 
     /// A line being typed, with the cursor.
@@ -124,17 +129,17 @@ enum MessageLine {
     }
 
     /// What could be typed next.
-    private static func hint(_ text: String) -> String {
+    private static func hint(_ text: String, _ list: [(name: String, argument: String, help: String)]) -> String {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
         guard let name = words.first, !name.isEmpty else {
-            return Command.list.map(\.name).joined(separator: " ")
+            return list.map(\.name).joined(separator: " ")
         }
-        if let entry = Command.list.first(where: { $0.name == name }) {
+        if let entry = list.first(where: { $0.name == name }) {
             guard words.count == 1 || words[1].isEmpty else { return "" }
             return entry.argument.isEmpty ? "- \(entry.help)" : "\(entry.argument) - \(entry.help)"
         }
         guard words.count == 1 else { return "" }
-        return Command.list.map(\.name).filter { $0.hasPrefix(name) }.joined(separator: " ")
+        return list.map(\.name).filter { $0.hasPrefix(name) }.joined(separator: " ")
     }
 }
 
@@ -148,7 +153,14 @@ enum Footer {
     private static let gap = 1
 
     private static func items(_ state: DashboardState) -> [(binding: KeyBinding, texts: [(String, Style)])] {
-        let bindings = (state.focusContext.map(KeyTable.footer) ?? []) + KeyTable.footer(state.context)
+        var bindings = (state.focusContext.map(KeyTable.footer) ?? []) + KeyTable.footer(state.context)
+        if state.replay != nil, state.overlay == .none {
+            bindings.removeAll { binding in
+                KeyTable.steering.contains(binding.action)
+                    || binding.keys.contains { KeyTable.action(for: $0, in: .replay) != nil }
+            }
+            bindings = KeyTable.footer(.replay) + bindings
+        }
         return bindings.map { binding in
             let isUseful = isUseful(binding.action, state)
             return (
@@ -174,11 +186,16 @@ enum Footer {
     }
 
     private static func label(_ binding: KeyBinding, _ state: DashboardState) -> String {
-        binding.action == .togglePause && (state.phase == .paused || state.request == .pause) ? "Resume" : binding.label
+        if let player = state.replay?.player {
+            return binding.action == .togglePause && !player.isPlaying ? "Play" : binding.label
+        }
+        return binding.action == .togglePause && (state.phase == .paused || state.request == .pause)
+            ? "Resume" : binding.label
     }
 
     private static func isUseful(_ action: Action, _ state: DashboardState) -> Bool {
-        switch action {
+        if state.replay != nil { return true }
+        return switch action {
         case .togglePause, .sample, .evaluate: !state.isFinished && !state.isStopping && state.run != nil
         case .step: state.phase == .paused && !state.isStopping
         default: true

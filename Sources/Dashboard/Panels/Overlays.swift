@@ -51,24 +51,25 @@ enum Help {
     /// first.
     static func rows(_ help: HelpView, _ glyphs: GlyphSet) -> [HelpRow] {
         let words = help.search.text.split(separator: " ").map(String.init)
-        let rows = rows(first: help.context, glyphs)
+        let rows = all(help, glyphs)
         guard !words.isEmpty else { return rows }
         let ranked = rows.compactMap { row in row.rank(words).map { (row, $0) } }
         return (0...2).flatMap { rank in ranked.filter { $0.1 == rank }.map(\.0) }
     }
 
-    private static func rows(first: KeyContext, _ glyphs: GlyphSet) -> [HelpRow] {
-        let contexts = [first] + KeyContext.allCases.filter { $0 != first }
+    private static func all(_ view: HelpView, _ glyphs: GlyphSet) -> [HelpRow] {
+        let others = KeyContext.allCases.filter { $0 != view.context && ($0 != .replay || view.isReplay) }
+        let contexts = [view.context] + others
         return contexts.flatMap { context in
             let keys = KeyTable.bindings.filter { $0.context == context }.map {
                 HelpRow(section: context.rawValue, keys: $0.keyText, help: $0.help, content: .binding($0))
             }
-            return context == .commandLine ? keys + commands : keys
+            return context == .commandLine ? keys + commands(view.isReplay) : keys
         } + signs(glyphs)
     }
 
-    private static var commands: [HelpRow] {
-        Command.list.map {
+    private static func commands(_ isReplay: Bool) -> [HelpRow] {
+        Command.list(isReplay: isReplay).map {
             HelpRow(
                 section: "Commands", keys: $0.argument.isEmpty ? ":\($0.name)" : ":\($0.name) \($0.argument)",
                 help: $0.help,

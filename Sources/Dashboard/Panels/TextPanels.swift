@@ -175,8 +175,8 @@ enum RunPanel {
             ("cost", cost(state)),
             ("kernels", "\(run.kernels), \(run.threads) threads"),
             ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
-            ("save to", state.savePath ?? "nowhere"),
         ]
+        if state.replay == nil { facts.append(("save to", state.savePath ?? "nowhere")) }
         return facts.map { (name: $0.0, value: $0.1) }
     }
 

@@ -3,6 +3,7 @@ import Core
 /// The first row: which run, what it does, how far it is.
 enum TitleBar {
     static func stateWord(_ state: DashboardState) -> (text: String, role: Role) {
+        if let player = state.replay?.player { return replayWord(player) }
         if state.isStopping { return ("STOPPING", .warning) }
         switch state.phase {
         case .starting: return ("STARTING", .barText)
@@ -26,34 +27,50 @@ enum TitleBar {
         }
     }
 
-    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) {
+    private static func replayWord(_ player: ReplayPlayer) -> (text: String, role: Role) {
+        if player.isAtEnd { return ("REPLAY END", .warning) }
+        return player.isPlaying ? ("REPLAY \(player.speed.text)", .ok) : ("REPLAY PAUSED", .warning)
+    }
+
+    private static func sign(_ state: DashboardState) -> String {
+        let glyphs = Glyphs.of(state.glyphs)
+        if let player = state.replay?.player {
+            return player.isAtEnd ? glyphs.stopped : player.isPlaying ? glyphs.running : glyphs.paused
+        }
+        return switch state.phase {
+        case .running where state.request != .pause: glyphs.running
+        case .finished: glyphs.stopped
+        case .starting: glyphs.separator
+        default: glyphs.paused
+        }
+    }
+
+    /// - Returns: where the bar is that shows how far it is; nil if there is no room for one.
+    @discardableResult
+    static func draw(_ state: DashboardState, into frame: inout Frame, at area: Rectangle) -> Rectangle? {
         let glyphs = Glyphs.of(state.glyphs)
         let bar = Style(.barText, on: .bar)
         frame.fill(area, bar)
         let word = stateWord(state)
-        let sign =
-            switch state.phase {
-            case .running where state.request != .pause: glyphs.running
-            case .finished: glyphs.stopped
-            case .starting: glyphs.separator
-            default: glyphs.paused
-            }
         var x = frame.put(" fp4tui ", x: area.x, y: area.y, Style(.title, on: .bar, .bold))
         let name = state.run?.name ?? ""
         if !name.isEmpty {
             x = frame.put(
                 shortened(name, to: max(8, area.width / 5), glyphs) + " ", x: x, y: area.y, Style(.strong, on: .bar))
         }
-        x = frame.put("\(sign) \(word.text)  ", x: x, y: area.y, Style(word.role, on: .bar, .bold))
-        guard let run = state.run else { return }
+        x = frame.put("\(sign(state)) \(word.text)  ", x: x, y: area.y, Style(word.role, on: .bar, .bold))
+        guard let run = state.run else { return nil }
 
         let step = state.last?.step ?? 0
-        let share = run.totalSteps > 0 ? min(1, Double(step) / Double(run.totalSteps)) : 0
+        // Of a recording, the steps that it has.
+        let total = state.replay?.player.recording.steps.last ?? run.totalSteps
+        let share = state.replay?.player.share ?? (total > 0 ? min(1, Double(step) / Double(total)) : 0)
         let percent = "\(Int(share * 100))%"
         var ends: [String] = []
         if let seconds = state.remainingSeconds { ends.append("ETA \(NumberText.duration(seconds))") }
-        let elapsed = "elapsed \(NumberText.duration(state.elapsed))"
-        let steps = "step \(NumberText.grouped(step))/\(NumberText.grouped(run.totalSteps)) "
+        let whole = state.replay.map { "/\(NumberText.duration($0.player.recording.duration))" }
+        let elapsed = (whole == nil ? "elapsed " : "") + NumberText.duration(state.elapsed) + (whole ?? "")
+        let steps = "step \(NumberText.grouped(step))/\(NumberText.grouped(total)) "
         x = frame.put(steps, x: x, y: area.y, limit: area.right - x, Style(.strong, on: .bar))
 
         let spaceWithElapsed =
@@ -67,7 +84,9 @@ enum TitleBar {
             right -= 2
         }
         let barWidth = right - x - percent.count - 1
+        var progress: Rectangle?
         if barWidth >= 4 {
+            progress = Rectangle(x: x, y: area.y, width: barWidth, height: 1)
             let filled = Int((Double(barWidth) * share).rounded(.down))
             for offset in 0..<barWidth {
                 let isFilled = offset < filled
@@ -78,6 +97,7 @@ enum TitleBar {
             x += barWidth + 1
         }
         if x + percent.count <= right { frame.put(percent, x: x, y: area.y, Style(.strong, on: .bar)) }
+        return progress
     }
 
     static func shortened(_ text: String, to columns: Int, _ glyphs: Glyphs) -> String {

@@ -4,14 +4,27 @@ import Core
 enum Command: Hashable {
     case engine(EngineCommand)
     case theme(String)
+    /// nil: with none.
+    case compare(String?)
+    case replay(ReplayRequest)
     case quit
     case help
 
     /// Names, arguments and what they do, for completion and help.
-    static let list: [(name: String, argument: String, help: String)] =
-        EngineCommand.list.filter { $0.name != "stop" } + own
+    static func list(isReplay: Bool) -> [(name: String, argument: String, help: String)] {
+        let engine = EngineCommand.list.filter { $0.name != "stop" }
+        // The engine's commands that a recording has an answer to.
+        return isReplay ? replay + engine.filter { playing.contains($0.name) } + own : engine + own
+    }
+
+    private static let playing: Set = ["pause", "resume", "step"]
+    private static let replay: [(name: String, argument: String, help: String)] = [
+        ("seek", "STEP|50%", "go to a step, or to a share of all steps"),
+        ("speed", "8", "play so many times as fast as it was trained; max: as fast as can be shown"),
+    ]
 
     private static let own: [(name: String, argument: String, help: String)] = [
+        ("compare", "RUN|off", "draw the loss of a recorded run beneath this one's"),
         ("theme", "NAME", "change the colours: a theme or a base16 file"),
         ("help", "", "open the help"),
         ("quit", "", "quit, after a question while the run goes on"),
@@ -19,7 +32,7 @@ enum Command: Hashable {
 
     static func parse(_ line: String) throws(UserError) -> Command {
         let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true).map(String.init)
-        guard let name = words.first, let entry = own.first(where: { $0.name == name }) else {
+        guard let name = words.first, let entry = (own + replay).first(where: { $0.name == name }) else {
             return .engine(try EngineCommand(parsing: line, others: own.map(\.name)))
         }
         let argument = words.count > 1 ? words[1].trimmingSpaces : ""
@@ -28,19 +41,37 @@ enum Command: Hashable {
         case "theme":
             guard !argument.isEmpty else { throw UserError("theme needs a name or the path of a base16 file") }
             return .theme(argument)
+        case "compare":
+            guard !argument.isEmpty else { throw UserError("compare needs a recorded run, or off") }
+            return .compare(argument == "off" ? nil : argument)
+        case "seek":
+            do {
+                return .replay(.seek(try ReplayPosition(parsing: argument)))
+            } catch {
+                throw UserError("seek: \(error)")
+            }
+        case "speed":
+            do {
+                return .replay(.speed(try ReplaySpeed(parsing: argument)))
+            } catch {
+                throw UserError("speed: \(error)")
+            }
         case "help": return .help
         default: return .quit
         }
     }
 
     /// What may stand in place of the last word of an unfinished line.
-    static func completions(_ line: String, themes: [String], model: ModelConfiguration? = nil) -> [String] {
-        if let space = line.lastIndex(of: " "), line.hasPrefix("theme ") {
-            let word = line[line.index(after: space)...]
-            return themes.filter { $0.hasPrefix(word) }.map { line[...space] + $0 }
+    static func completions(
+        _ line: String, themes: [String], runs: [String] = [], isReplay: Bool = false, model: ModelConfiguration? = nil
+    ) -> [String] {
+        for (name, arguments) in [("theme ", themes), ("compare ", runs + ["off"])] where line.hasPrefix(name) {
+            let word = line.dropFirst(name.count)
+            return arguments.filter { $0.hasPrefix(word) }.map { name + $0 }
         }
-        let names = own.filter { $0.name.hasPrefix(line) }.map { $0.argument.isEmpty ? $0.name : $0.name + " " }
-        return EngineCommand.completions(of: line, model: model) + names
+        let others = (isReplay ? list(isReplay: true) : own).filter { $0.name.hasPrefix(line) }
+            .map { $0.argument.isEmpty ? $0.name : $0.name + " " }
+        return (isReplay ? [] : EngineCommand.completions(of: line, model: model)) + others
     }
 }
 

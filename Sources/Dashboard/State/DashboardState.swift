@@ -48,7 +48,7 @@ public struct DashboardState: Sendable {
     public internal(set) var gradientClip: Double?
     public internal(set) var recentClips = RecentFlags(capacity: 1000)
     var throughput = Throughput()
-    /// Step of the last saved model or state, and when, on the clock of `now`.
+    /// Step of the last saved model or state, and when, on the clock of `runTime`.
     var lastSave: (step: Int, at: Double)?
     /// What happened.
     public internal(set) var events = EventLog()
@@ -63,6 +63,11 @@ public struct DashboardState: Sendable {
     /// Precision and health of every module.
     public internal(set) var map = PrecisionMap()
 
+    /// The recording that is played; nil: a run that trains.
+    var replay: Replay?
+    /// Why no command goes to the engine; nil: they do.
+    public internal(set) var refusal: String?
+
     // What was asked of the engine and isn't answered yet.
     enum Request: Hashable { case pause, resume, step, stop }
     var request: Request?
@@ -74,6 +79,8 @@ public struct DashboardState: Sendable {
     public internal(set) var isFullScreen = false
     /// Of both charts.
     public internal(set) var view = ChartView()
+    /// Runs whose loss is drawn beneath this one's.
+    public internal(set) var comparisons: [ComparedRun] = []
     /// Lines scrolled down, for each panel with text.
     var scroll: [Panel: Int] = [:]
 
@@ -102,6 +109,8 @@ public struct DashboardState: Sendable {
     public let savePath: String?
     /// Names of the themes that can be chosen.
     public let themes: [String]
+    /// Names of the recorded runs that can be compared.
+    public let runs: [String]
     /// The theme in use: a name, or the path of a base16 file.
     public internal(set) var theme: String
     /// Whether the terminal can show more than ASCII.
@@ -122,12 +131,13 @@ public struct DashboardState: Sendable {
 
     public init(
         size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, themes: [String] = [],
-        theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
+        runs: [String] = [], theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
     ) {
         self.size = size
         self.glyphs = glyphs
         self.savePath = savePath
         self.themes = themes
+        self.runs = runs
         self.theme = theme
         self.canShowBraille = canShowBraille
         self.isMouseOn = isMouseOn
@@ -180,14 +190,14 @@ public struct DashboardState: Sendable {
 
     /// Seconds without a step, while there should have been one.
     var staleSeconds: Double? {
-        guard phase == .running, request != .stop, last != nil else { return nil }
+        guard replay == nil, phase == .running, request != .stop, last != nil else { return nil }
         let age = now - lastStepAt
         return age > max(5, 10 * (last?.stepMilliseconds ?? 0) / 1000) ? age : nil
     }
 
     /// Seconds until the last step, at the present pace.
     var remainingSeconds: Double? {
-        guard let run, let last, let pace = throughput.secondsPerStep, !isFinished else { return nil }
+        guard let run, let last, let pace = throughput.secondsPerStep, !isFinished, replay == nil else { return nil }
         return Double(max(0, run.totalSteps - last.step)) * pace
     }
 }

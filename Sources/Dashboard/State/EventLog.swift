@@ -96,6 +96,8 @@ public struct EventLog: Sendable {
     private var nextID = 1
     /// The entry under the cursor; nil: the newest.
     private var cursorID: Int?
+    /// Up to here all was acknowledged.
+    private var acknowledgedID = 0
 
     static let longest = 1000
 
@@ -105,7 +107,7 @@ public struct EventLog: Sendable {
         if entries.count >= Self.longest { shorten() }
         var entry = entry
         entry.id = nextID
-        entry.isSeen = entry.kind.isRoutine
+        entry.isSeen = entry.kind.isRoutine || nextID <= acknowledgedID
         nextID += 1
         entries.append(entry)
         if !entry.isSeen { unseenCount += 1 }
@@ -196,9 +198,19 @@ public struct EventLog: Sendable {
         case .scrollToStart: move(to: 0)
         case .scrollToEnd: move(to: visible.count - 1)
         case .acknowledge: if let current { acknowledge(upTo: current.id) }
-        case .acknowledgeAll: acknowledge(upTo: nextID)
+        case .acknowledgeAll: acknowledge(upTo: nextID - 1)
         default: break
         }
+    }
+
+    /// Shows what another log of the same run shows.
+    mutating func takeView(of other: EventLog) {
+        (filter, cursorID, acknowledgedID) = (other.filter, other.cursorID, other.acknowledgedID)
+        for index in entries.indices {
+            entries[index].isSeen = entries[index].kind.isRoutine || entries[index].id <= acknowledgedID
+        }
+        countUnseen()
+        findVisible()
     }
 
     private mutating func move(to place: Int) {
@@ -208,6 +220,7 @@ public struct EventLog: Sendable {
     }
 
     private mutating func acknowledge(upTo id: Int) {
+        acknowledgedID = max(acknowledgedID, id)
         for index in entries.indices where entries[index].id <= id { entries[index].isSeen = true }
         countUnseen()
     }

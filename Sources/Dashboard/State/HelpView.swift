@@ -6,6 +6,8 @@ struct HelpView: Hashable, Sendable {
     var choice = 0
     /// The keys that stand first: those of the panel in focus.
     let context: KeyContext
+    /// Keys and commands for recordings are of use.
+    var isReplay = false
 }
 
 /// One row of the help.
@@ -52,7 +54,7 @@ struct HelpRow: Sendable {
 
 extension DashboardState {
     mutating func openHelp() {
-        open(.help(HelpView(context: panelContext)))
+        open(.help(HelpView(context: panelContext, isReplay: replay != nil)))
     }
 
     mutating func performOnHelp(_ action: Action, _ help: HelpView) -> [DashboardEffect] {
@@ -100,7 +102,7 @@ extension DashboardState {
         case .binding(let binding):
             guard let key = binding.keys.first else { return [] }
             switch binding.context {
-            case .dashboard: break
+            case .dashboard, .replay: break
             case .charts: if panelContext != .charts { focus = .loss }
             case .map: if panelContext != .map { focus = .precision }
             case .events: focus = .events

@@ -11,6 +11,8 @@ public enum Action: Hashable, Sendable {
     case fullScreen, focusNext, focusPrevious, focusNumber
     case scrollUp, scrollDown, pageUp, pageDown, scrollToStart, scrollToEnd
     case openCommandLine, openHelp, askToQuit, redraw, suspend
+    case stepBack, seekBack, seekForward, seekFarBack, seekFarForward, seekToStart, seekToEnd, seekToCrosshair
+    case slower, faster
     case close, accept, choose, chooseOrApply, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving
     case runCommand, complete, historyOlder, historyNewer
     case cursorLeft, cursorRight, cursorToStart, cursorToEnd
@@ -20,6 +22,7 @@ public enum Action: Hashable, Sendable {
 /// What the keys act on: the dashboard itself, or what lies over it.
 public enum KeyContext: String, Sendable, CaseIterable {
     case dashboard = "Dashboard"
+    case replay = "Replay"
     case charts = "Loss and gradient norm"
     case map = "Precision map and inspector"
     case events = "Events"
@@ -63,7 +66,7 @@ public struct KeyBinding: Sendable {
 /// The one table that dispatch, footer, help and README take the keys from.
 public enum KeyTable {
     public static let bindings: [KeyBinding] =
-        dashboard + charts + map + events + text + quit + help + commandLine + prompt + picker + themes
+        dashboard + replay + charts + map + events + text + quit + help + commandLine + prompt + picker + themes
 
     private static let dashboard: [KeyBinding] = [
         KeyBinding(.dashboard, ["p"], .togglePause, "Pause", "pause or resume after the step in progress", footer: 1),

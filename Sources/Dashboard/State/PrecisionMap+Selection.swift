@@ -52,6 +52,12 @@ extension PrecisionMap {
         select((0..<max(0, rowCount - 1)).compactMap { path(at: Position(row: $0, layer: cursor.layer)) })
     }
 
+    /// Looks at what another map looks at.
+    mutating func takeView(of other: PrecisionMap) {
+        (view, cursor, anchor, chosen) = (other.view, other.cursor, other.anchor, other.chosen)
+        (firstRow, firstLayer, movedAt) = (other.firstRow, other.firstLayer, other.movedAt)
+    }
+
     mutating func move(rows: Int = 0, layers: Int = 0, at now: Double) {
         cursor.row = min(max(0, rowCount - 1), max(0, cursor.row + rows))
         cursor.layer = min(max(0, layerCount - 1), max(0, cursor.layer + layers))

@@ -3,6 +3,9 @@ import Core
 extension DashboardState {
     mutating func press(_ key: Key) -> [DashboardEffect] {
         revision += 1
+        if overlay == .none, replay != nil, let action = KeyTable.action(for: key, in: .replay) {
+            return performOnReplay(action)
+        }
         if let focusContext, let action = KeyTable.action(for: key, in: focusContext) { return perform(action, key) }
         if let action = KeyTable.action(for: key, in: context) { return perform(action, key) }
         guard case .character(let scalar) = key else { return [] }
@@ -44,7 +47,7 @@ extension DashboardState {
     }
 
     private mutating func askToQuit() -> [DashboardEffect] {
-        if isFinished { return [.quit] }
+        if isFinished || replay != nil { return [.quit] }
         if isStopping { return [.quit] }
         overlay = .quit(choice: 0)
         return []
@@ -175,7 +178,8 @@ extension DashboardState {
     }
 
     private mutating func complete(_ line: inout CommandLine) {
-        let options = Command.completions(line.text, themes: themes, model: run?.model)
+        let options = Command.completions(
+            line.text, themes: themes, runs: runs, isReplay: replay != nil, model: run?.model)
         guard let first = options.first else { return }
         let common = options.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
         if common.count > line.text.count { line.replace(with: common) }
@@ -190,6 +194,8 @@ extension DashboardState {
             switch try Command.parse(text) {
             case .engine(let command): return ask(command)
             case .theme(let name): return [.theme(name)]
+            case .compare(let name): return askForComparison(name)
+            case .replay(let command): perform(command)
             case .help: openHelp()
             case .quit: return askToQuit()
             }

@@ -98,6 +98,10 @@ extension DashboardState {
 
     /// Whether the engine still takes changes; says so if not.
     private mutating func canChange() -> Bool {
+        if let refusal {
+            say(refusal, isError: true)
+            return false
+        }
         if isFinished { say("the run is over: q quits", isError: true) }
         if isStopping { say("the run is stopping", isError: true) }
         return !isFinished && !isStopping
@@ -161,7 +165,7 @@ extension DashboardState {
     /// What time brings about: sends changes after the last edit, and asks for the codes of the module that the
     /// inspector shows once the cursor rests.
     mutating func advanceMap() -> [DashboardEffect] {
-        guard !isFinished, !isStopping, let path = map.current else { return [] }
+        guard !isFinished, !isStopping, refusal == nil, let path = map.current else { return [] }
         var effects: [DashboardEffect] = []
         if phase == .running, map.pending.isDue(now) { effects += sendPendingChanges() }
         if focus != .inspector {

@@ -18,6 +18,9 @@ extension DashboardState {
     mutating func point(x: Int, y: Int, _ kind: MouseKind) -> [DashboardEffect] {
         guard isMouseOn else { return [] }
         let layout = Layout(size: size, focus: focus, isFullScreen: isFullScreen)
+        if let title = layout.title, title.contains(x: x, y: y), let recording = replay?.player.recording {
+            return kind == .press ? seek(x, y, inTitle: title, recording) : []
+        }
         if let footer = layout.footer, footer.contains(x: x, y: y) {
             guard kind == .press, let key = Footer.binding(at: x, self, in: footer)?.keys.first else { return [] }
             return press(key)
@@ -32,6 +35,16 @@ extension DashboardState {
         {
             showModule(path)
         }
+        return []
+    }
+
+    /// The bar of the title shows how far a recording is, and takes it elsewhere.
+    private mutating func seek(
+        _ x: Int, _ y: Int, inTitle title: Rectangle, _ recording: ReplayRecording
+    ) -> [DashboardEffect] {
+        var frame = Frame(size: size)
+        guard let bar = TitleBar.draw(self, into: &frame, at: title), bar.contains(x: x, y: y) else { return [] }
+        seek(to: recording.stepCount(at: .share(Double(x - bar.x) / Double(max(1, bar.width - 1)))))
         return []
     }
 

@@ -15,6 +15,8 @@ public enum DashboardInput: Sendable {
     case themeChanged(String)
     /// The outcome of an effect, or news from the terminal.
     case notice(String, isError: Bool)
+    /// The answer to `DashboardEffect.loadComparison`.
+    case comparison(ComparedRun)
     /// Someone outside asks the program to end.
     case terminate
 }
@@ -24,6 +26,8 @@ public enum DashboardEffect: Sendable, Hashable {
     case send(EngineCommand)
     /// A theme's name, or the path of a base16 file.
     case theme(String)
+    /// Read a recorded run, to be compared.
+    case loadComparison(String)
     /// Whether the terminal reports the mouse.
     case mouse(Bool)
     case redraw
@@ -41,6 +45,7 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
     case .key(let key): return state.press(key)
     case .tick(let now):
         state.advance(to: now)
+        state.advanceReplay()
         return state.advanceMap()
     case .resize(let size):
         state.size = size
@@ -55,11 +60,14 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
     case .standardError(let line):
         state.takeStandardError(line)
         return []
+    case .comparison(let run):
+        state.compare(with: run)
+        return []
     case .notice(let text, let isError):
         state.say(text, isError: isError)
         return []
     case .terminate:
-        if state.isFinished { return [.quit] }
+        if state.isFinished || state.replay != nil { return [.quit] }
         return state.stop(saving: true)
     }
 }
@@ -80,7 +88,7 @@ extension DashboardState {
 
     mutating func advance(to time: Double) {
         guard time.isFinite, time >= now else { return }
-        if phase == .running {
+        if phase == .running, replay == nil {
             elapsed += time - now
             if time.rounded(.down) > now.rounded(.down) { revision += 1 }
         }
@@ -135,11 +143,11 @@ extension DashboardState {
             fork.append(step: step, value: loss)
             forkAverage.append(step: step, value: loss)
         case .saved(let step, let path):
-            lastSave = (step, now)
+            lastSave = (step, runTime)
             say("saved \(path)")
         case .warning(_, let text): say(text, isError: true)
         case .diverged(_, let text): say("diverged: \(text)", isError: true)
-        case .checkpointed(let step, _): lastSave = (step, now)
+        case .checkpointed(let step, _): lastSave = (step, runTime)
         case .commanded, .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
         case .finished(let summary):
             return finish(summary)
@@ -228,6 +236,14 @@ extension DashboardState {
 
     /// Sends a command to the engine, or says why that makes no sense now.
     mutating func ask(_ command: EngineCommand) -> [DashboardEffect] {
+        if replay != nil {
+            answerForRecording(command)
+            return []
+        }
+        if let refusal {
+            say(refusal, isError: true)
+            return []
+        }
         if isFinished {
             say("the run is over: q quits", isError: true)
             return []
