@@ -13,6 +13,12 @@ public struct DisplayOptions: Sendable {
     public var isMouseOn = false
     /// Where "stop and save" writes the model; nil: nowhere.
     public var savePath: String?
+    /// Where the run is recorded; nil: nowhere.
+    public var runFolder: String?
+    /// The run belongs to another process.
+    public var isAttached = false
+    /// Why the run cannot be steered; nil: it can.
+    public var refusal: String?
     /// What can be done without a terminal, for messages about one that cannot be used; nil: nothing.
     public var alternative: String? = DisplayOptions.training
     public static let training = "use --batch to train without a dashboard"
@@ -89,6 +95,7 @@ public enum TerminalSession {
             alternative: options.alternative)
         var state = DashboardState(
             size: screen.size, glyphs: Environment.glyphs(options.glyphs, isUTF8: isUTF8), savePath: options.savePath,
+            runFolder: options.runFolder, isAttached: options.isAttached, refusal: options.refusal,
             themes: Environment.themeNames(), runs: options.runs,
             theme: problem == nil ? options.theme : Theme.standardName,
             canShowBraille: isUTF8, isMouseOn: options.isMouseOn)

@@ -10,7 +10,8 @@ struct Program: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, RecipesCommand.self,
-            RunsCommand.self, ReplayCommand.self, RerunCommand.self, CostCommand.self, StudyCommand.self,
+            RunsCommand.self, AttachCommand.self, ReplayCommand.self, RerunCommand.self, CostCommand.self,
+            StudyCommand.self,
             SensitivityCommand.self, BenchCommand.self,
             QuantizeCommand.self,
         ],

@@ -30,6 +30,7 @@ struct TrainCommand: AsyncParsableCommand {
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
               runs                    List the recorded runs.
+              attach <run>            Open the dashboard on a run of another process.
               replay <run>            Play a recorded run in the dashboard.
               rerun <run>             Train a run again and check that it has the same bits.
               recipes                 List the precision recipes; 'recipes show' shows one.
@@ -82,7 +83,7 @@ struct TrainCommand: AsyncParsableCommand {
                 if batch {
                     try await BatchRun(start: start, json: json).run()
                 } else {
-                    try await InteractiveRun(start: start, display: try display(start.configuration)).run()
+                    try await InteractiveRun(start: start, display: try display(start)).run()
                 }
             if status != 0 { throw ExitCode(status) }
         } catch {
@@ -94,21 +95,23 @@ struct TrainCommand: AsyncParsableCommand {
     /// - Throws: `UserError` if the run makes no sense as it is asked for.
     private func check(_ configuration: RunConfiguration) throws {
         try Self.checkSave(path: configuration.run.save, overwrite: overwrite, bytes: configuration.checkpointBytes)
-        if batch { try Self.refusePauses(configuration) }
+        if batch, recording.noRecord { try Self.refusePauses(configuration) }
     }
 
-    /// - Throws: `UserError` if a command would pause the run, since without a screen nobody could resume it.
+    /// - Throws: `UserError` if a command would pause the run, since nobody could resume it: neither at a screen nor by
+    ///   attaching to it.
     private static func refusePauses(_ configuration: RunConfiguration) throws {
         for (step, command) in try configuration.scheduledCommands() where command == .pause || command == .step {
             throw UserError(
-                "--batch: a command would pause the run after step \(step), and without a screen nobody could resume it"
+                "--batch --no-record: a command would pause the run after step \(step), and nobody could resume it"
             )
         }
     }
 
-    private func display(_ configuration: RunConfiguration) throws -> DisplayOptions {
+    private func display(_ start: RunStart) throws -> DisplayOptions {
         var display = try screen.display()
-        display.savePath = configuration.run.save.isEmpty ? nil : configuration.run.save
+        display.savePath = start.configuration.run.save.isEmpty ? nil : start.configuration.run.save
+        display.runFolder = start.recorded?.folder.path
         return display
     }
 

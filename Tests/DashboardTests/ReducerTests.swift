@@ -62,7 +62,42 @@ import Testing
     @Test func withoutSavePathNothingIsSaved() {
         var state = DashboardState.running(steps: 3, savePath: nil)
         #expect(state.keys(.control("c"), .control("c")) == [.send(.stop(save: nil))])
-        #expect(QuitQuestion.answers(savePath: nil).map(\.action) == [.stopWithoutSaving, .close])
+        #expect(QuitQuestion.answers(state).map(\.action) == [.stopWithoutSaving, .close])
+    }
+
+    @Test func aRunThatIsRecordedCanBeResumed() {
+        var state = DashboardState(size: Size(width: 80, height: 24), runFolder: "runs/baby-3")
+        state.on(.event(.started(Script.description())))
+        state.keys("q")
+        #expect(QuitQuestion.answers(state).map(\.text) == ["stop", "cancel: go on training"])
+        let text = (0..<24).map { state.frame().text(row: $0) }.joined(separator: "\n")
+        #expect(text.contains("--resume runs/baby-3 can go on with it."))
+        #expect(state.keys("d") == [])
+        #expect(state.context == .quit)
+    }
+
+    @Test func leavingAnAttachedRunDoesNotStopIt() {
+        func attached(refusal: String? = nil) -> DashboardState {
+            var state = DashboardState(
+                size: Size(width: 80, height: 24), runFolder: "runs/baby-3", isAttached: true, refusal: refusal)
+            state.on(.event(.started(Script.description())))
+            return state
+        }
+        for keys: [Key] in [["q", "d"], ["q", .enter], [.control("c"), .control("c")]] {
+            var state = attached()
+            #expect(keys.flatMap { state.keys($0) } == [.quit], "\(keys)")
+        }
+        var stopping = attached()
+        #expect(stopping.keys("q", "x") == [.send(.stop(save: nil))])
+        #expect(stopping.on(.event(.finished(Script.summary))) == [.quit])
+        var signalled = attached()
+        #expect(signalled.on(.terminate) == [.quit])
+        #expect(signalled.frame().text(row: 0).contains("attached"))
+
+        var watching = attached(refusal: "only watching")
+        #expect(watching.keys("p", "n", "u") == [])
+        #expect(watching.frame().text(row: 0).contains("read-only"))
+        #expect(watching.keys("q") == [.quit])
     }
 
     @Test func stoppingWaitsForTheEngine() {

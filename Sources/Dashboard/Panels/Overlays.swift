@@ -6,18 +6,34 @@ enum QuitQuestion {
         var action: Action
     }
 
-    static func answers(savePath: String?) -> [Answer] {
+    static func answers(_ state: DashboardState) -> [Answer] {
+        if state.isAttached {
+            return [
+                Answer(key: "d", text: "leave: the run goes on", action: .leave),
+                Answer(key: "x", text: "stop the run", action: .stopWithoutSaving),
+                Answer(key: "Esc", text: "cancel", action: .close),
+            ]
+        }
         var answers: [Answer] = []
-        if let savePath { answers.append(Answer(key: "s", text: "stop and save to \(savePath)", action: .stopAndSave)) }
-        answers.append(Answer(key: "x", text: "stop without saving", action: .stopWithoutSaving))
+        if let path = state.savePath {
+            answers.append(Answer(key: "s", text: "stop and save to \(path)", action: .stopAndSave))
+        }
+        let isKept = state.savePath == nil && state.runFolder != nil
+        answers.append(Answer(key: "x", text: isKept ? "stop" : "stop without saving", action: .stopWithoutSaving))
         answers.append(Answer(key: "Esc", text: "cancel: go on training", action: .close))
         return answers
     }
 
+    private static func note(_ state: DashboardState) -> String {
+        if state.isAttached { return "" }
+        if let folder = state.runFolder { return "--resume \(folder) can go on with it." }
+        return state.savePath == nil ? "The model is not saved: the run has no path for it." : ""
+    }
+
     static func draw(_ state: DashboardState, choice: Int, into frame: inout Frame) {
         let glyphs = Glyphs.of(state.glyphs)
-        let answers = answers(savePath: state.savePath)
-        let note = state.savePath == nil ? "The model is not saved: the run has no path for it." : ""
+        let answers = answers(state)
+        let note = note(state)
         let wanted = max(note.count, answers.map { CharacterWidth.columns($0.text) }.max() ?? 0, 30) + 12
         let area = frame.bounds.centred(
             Size(width: min(wanted, frame.size.width - 4), height: answers.count + (note.isEmpty ? 4 : 6)))
@@ -41,7 +57,7 @@ enum QuitQuestion {
                 TitleBar.shortened(note, to: inside.width - 2, glyphs), x: inside.x + 1, y: inside.bottom - 1,
                 Style(.barText))
         }
-        frame.box(area, title: "Stop the run?", glyphs: glyphs, hasFocus: true)
+        frame.box(area, title: state.isAttached ? "Leave the run?" : "Stop the run?", glyphs: glyphs, hasFocus: true)
     }
 }
 

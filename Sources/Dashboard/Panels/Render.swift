@@ -41,7 +41,7 @@ extension DashboardState {
         ]
         switch overlay {
         case .quit(let choice):
-            lines = QuitQuestion.answers(savePath: savePath).enumerated().map { index, answer in
+            lines = QuitQuestion.answers(self).enumerated().map { index, answer in
                 (
                     "\(index == choice ? ">" : " ") \(answer.key) \(answer.text)",
                     Style(.text, on: index == choice ? .selection : .background)

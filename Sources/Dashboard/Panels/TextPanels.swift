@@ -176,7 +176,8 @@ enum RunPanel {
             ("kernels", "\(run.kernels), \(run.threads) threads"),
             ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
         ]
-        if state.replay == nil { facts.append(("save to", state.savePath ?? "nowhere")) }
+        if let folder = state.runFolder { facts.append(("folder", folder)) }
+        if state.replay == nil, !state.isAttached { facts.append(("save to", state.savePath ?? "nowhere")) }
         return facts.map { (name: $0.0, value: $0.1) }
     }
 

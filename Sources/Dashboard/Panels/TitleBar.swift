@@ -59,6 +59,10 @@ enum TitleBar {
                 shortened(name, to: max(8, area.width / 5), glyphs) + " ", x: x, y: area.y, Style(.strong, on: .bar))
         }
         x = frame.put("\(sign(state)) \(word.text)  ", x: x, y: area.y, Style(word.role, on: .bar, .bold))
+        if state.isAttached {
+            let tag = state.refusal == nil ? "attached  " : "read-only  "
+            x = frame.put(tag, x: x, y: area.y, bar)
+        }
         guard let run = state.run else { return nil }
 
         let step = state.last?.step ?? 0

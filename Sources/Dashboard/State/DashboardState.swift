@@ -107,6 +107,10 @@ public struct DashboardState: Sendable {
 
     /// Where "stop and save" writes the model; nil: the run isn't saved.
     public let savePath: String?
+    /// Where the run is recorded and can be resumed from; nil: nowhere.
+    public let runFolder: String?
+    /// The run belongs to another process, and goes on when the dashboard is left.
+    public let isAttached: Bool
     /// Names of the themes that can be chosen.
     public let themes: [String]
     /// Names of the recorded runs that can be compared.
@@ -130,12 +134,16 @@ public struct DashboardState: Sendable {
     static let longestLog = 1000
 
     public init(
-        size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, themes: [String] = [],
-        runs: [String] = [], theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
+        size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, runFolder: String? = nil,
+        isAttached: Bool = false, refusal: String? = nil, themes: [String] = [], runs: [String] = [],
+        theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
     ) {
         self.size = size
         self.glyphs = glyphs
         self.savePath = savePath
+        self.runFolder = runFolder
+        self.isAttached = isAttached
+        self.refusal = refusal
         self.themes = themes
         self.runs = runs
         self.theme = theme

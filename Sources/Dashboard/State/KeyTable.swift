@@ -13,7 +13,7 @@ public enum Action: Hashable, Sendable {
     case openCommandLine, openHelp, askToQuit, redraw, suspend
     case stepBack, seekBack, seekForward, seekFarBack, seekFarForward, seekToStart, seekToEnd, seekToCrosshair
     case slower, faster
-    case close, accept, choose, chooseOrApply, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving
+    case close, accept, choose, chooseOrApply, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving, leave
     case runCommand, complete, historyOlder, historyNewer
     case cursorLeft, cursorRight, cursorToStart, cursorToEnd
     case eraseBefore, eraseAfter, eraseWord, eraseLine
@@ -124,6 +124,7 @@ public enum KeyTable {
             "stop after the step in progress and save the model, if there is a path for it", footer: 2),
         KeyBinding(
             .quit, ["x"], .stopWithoutSaving, "Stop", "stop after the step in progress without saving", footer: 3),
+        KeyBinding(.quit, ["d"], .leave, "Leave", "leave the dashboard of another process's run, which goes on"),
         KeyBinding(.quit, [.escape, "q"], .close, "Cancel", "go on training", footer: 4),
     ]
 

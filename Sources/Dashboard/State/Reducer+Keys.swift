@@ -47,23 +47,25 @@ extension DashboardState {
     }
 
     private mutating func askToQuit() -> [DashboardEffect] {
-        if isFinished || replay != nil { return [.quit] }
+        if isFinished || replay != nil || isAttached && refusal != nil { return [.quit] }
         if isStopping { return [.quit] }
         overlay = .quit(choice: 0)
         return []
     }
 
     private mutating func answer(_ action: Action, _ choice: Int) -> [DashboardEffect] {
-        let answers = QuitQuestion.answers(savePath: savePath)
+        let answers = QuitQuestion.answers(self)
         switch action {
         case .chooseNext: overlay = .quit(choice: (choice + 1) % answers.count)
         case .choosePrevious: overlay = .quit(choice: (choice + answers.count - 1) % answers.count)
-        case .stopAndSave: return stop(saving: true)
+        // Who is attached and presses C-c twice wants to get out.
+        case .leave, .stopAndSave: return isAttached ? [.quit] : action == .leave ? [] : stop(saving: true)
         case .stopWithoutSaving: return stop(saving: false)
         default:
             switch answers[min(choice, answers.count - 1)].action {
             case .stopAndSave: return stop(saving: true)
             case .stopWithoutSaving: return stop(saving: false)
+            case .leave: return [.quit]
             default: overlay = .none
             }
         }

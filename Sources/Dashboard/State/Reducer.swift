@@ -67,7 +67,7 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
         state.say(text, isError: isError)
         return []
     case .terminate:
-        if state.isFinished || state.replay != nil { return [.quit] }
+        if state.isFinished || state.replay != nil || state.isAttached { return [.quit] }
         return state.stop(saving: true)
     }
 }
