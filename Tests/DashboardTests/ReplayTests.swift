@@ -358,8 +358,9 @@ import Testing
         #expect(footer.contains("p Play"))
         #expect(footer.contains("> +10%"))
         for word in ["Precision", "GEMMs", "Validate", "Resume", "Apply"] { #expect(!footer.contains(word), "\(word)") }
+        #expect(Self.text(state).contains("the codes were not counted"))
         state.keys("?")
-        #expect(Self.text(state).contains("Help"))
+        #expect(Self.text(state).contains("play or pause; at the end"))
         let rows = Help.rows(HelpView(context: .charts, isReplay: true), .braille)
         #expect(rows.contains { $0.section == "Replay" })
         #expect(rows.contains { $0.keys.hasPrefix(":seek") } && !rows.contains { $0.keys.hasPrefix(":prec") })
@@ -386,7 +387,9 @@ import Testing
         var configuration = RunConfiguration()
         configuration.run.steps = 40
         configuration.run.threads = 1
-        configuration.run.commands = ["20: prec layers.0.* bf16", "25: lr 2e-3", "30: fork recipe fp8-block"]
+        configuration.run.commands = [
+            "20: prec layers.0.* bf16", "25: lr 2e-3", "30: fork recipe fp8-block", "35: inspect layers.0.attn.q",
+        ]
         configuration.data.languageWords = 200
         configuration.model.layers = 2
         configuration.model.heads = 2
