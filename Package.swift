@@ -93,7 +93,8 @@ let package = Package(
             name: "TerminalTests", dependencies: ["Terminal", "Dashboard", "Core", "CPseudoTerminal"],
             swiftSettings: strict),
         .testTarget(name: "RunsTests", dependencies: ["Runs", "Core"], swiftSettings: strict),
-        .testTarget(name: "fp4tuiTests", dependencies: ["fp4tui", "Core", "Runs"], swiftSettings: strict),
+        .testTarget(
+            name: "fp4tuiTests", dependencies: ["fp4tui", "Core", "Runs", "Dashboard"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

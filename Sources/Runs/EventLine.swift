@@ -163,10 +163,11 @@ public struct EventLine: Codable, Hashable, Sendable {
 
 /// How values are written to lines of JSON, and read back.
 enum LineCoding {
-    /// Without the newline. Keys are in snake case and sorted; NaN and the infinities are strings.
-    static func text(_ value: some Encodable) throws -> String {
+    /// Without a newline at the end. Keys are in snake case and sorted; NaN and the infinities are strings.
+    static func text(_ value: some Encodable, isPretty: Bool = false) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")

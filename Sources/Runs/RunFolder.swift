@@ -10,19 +10,33 @@ public struct RunFolder: Hashable, Sendable {
         self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
-    /// The folder that runs lie in unless another is named.
-    public static let standardRoot = "runs"
+    /// The folder that runs lie in unless another is named: what the environment variable FP4TUI_RUNS says, or `runs`.
+    public static let root: String = {
+        let value = ProcessInfo.processInfo.environment["FP4TUI_RUNS"] ?? ""
+        return value.isEmpty ? "runs" : value
+    }()
 
     /// Takes a run as people name it: the path of its folder, or its name in `runs`.
     ///
     /// - Throws: `UserError` if there is no run.
     public static func named(_ text: String) throws(UserError) -> RunFolder {
-        let candidates = [RunFolder(text), RunFolder(standardRoot + "/" + text)]
+        let candidates = [RunFolder(text), RunFolder(root + "/" + text)]
         if let found = candidates.first(where: \.isRun) { return found }
         let isFolder = candidates.contains { FileManager.default.fileExists(atPath: $0.path) }
         throw UserError(
             isFolder
-                ? "\(text) is no run: it has no run.json" : "there is no run \(text), here or in \(standardRoot)")
+                ? "\(text) is no run: it has no run.json" : "there is no run \(text), here or in \(root)")
+    }
+
+    /// Why a name cannot be that of a run; nil if it can.
+    public static func problem(ofName name: String) -> String? {
+        if name.isEmpty || name.utf8.count > 100 { return "a run's name has 1 to 100 bytes" }
+        if name.contains("/") || name.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) {
+            return "a run's name is the name of its folder in \(root), without / and control characters; "
+                + "--run-dir takes a path"
+        }
+        if name.hasPrefix(".") || name.hasPrefix("-") { return "a run's name begins with neither . nor -" }
+        return nil
     }
 
     public var manifestPath: String { path + "/run.json" }
@@ -56,13 +70,25 @@ public struct RunManifest: Codable, Hashable, Sendable {
         self.configuration = configuration
     }
 
+    /// Whole or not at all.
+    ///
+    /// - Throws: `UserError` naming the file.
+    func write(_ folder: RunFolder) throws(UserError) {
+        do {
+            try Data((try LineCoding.text(self, isPretty: true) + "\n").utf8).write(
+                to: URL(fileURLWithPath: folder.manifestPath), options: .atomic)
+        } catch {
+            throw UserError("cannot write \(folder.manifestPath): \(error.localizedDescription)")
+        }
+    }
+
     /// - Throws: `UserError` naming the file.
     public static func read(_ folder: RunFolder) throws(UserError) -> RunManifest {
         let path = folder.manifestPath
         guard let data = FileManager.default.contents(atPath: path) else {
             throw UserError("\(path) cannot be read")
         }
-        guard let manifest = try? JSONDecoder().decode(RunManifest.self, from: data), manifest.format == format else {
+        guard let manifest = try? LineCoding.value(RunManifest.self, from: data), manifest.format == format else {
             throw UserError("\(path) is damaged, or another version wrote it: expected \"format\": \"\(format)\"")
         }
         do {

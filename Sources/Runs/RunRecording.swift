@@ -1,24 +1,6 @@
 import Core
 import Foundation
 
-/// A command that was given to a run: a line of `commands.jsonl`.
-public struct RecordedCommand: Codable, Hashable, Sendable {
-    /// Optimizer steps that were done when it took effect.
-    public var step: Int
-    public var command: EngineCommand
-    /// As it is typed.
-    public var text: String
-    /// Seconds since 1970.
-    public var time: Double?
-
-    public init(step: Int, command: EngineCommand, time: Double? = nil) {
-        self.step = step
-        self.command = command
-        text = command.text
-        self.time = time
-    }
-}
-
 /// A line of `events.jsonl` and `commands.jsonl` that says: the run was resumed here, from a checkpoint before which the
 /// file had `lines` lines; what stands between was done again.
 struct ResumedLine: Codable, Hashable {
@@ -97,9 +79,10 @@ enum JSONLines {
 
     /// Reads the lines on all cores; what comes out has their order.
     ///
+    /// - Parameter limit: how many of the file's lines are read at most.
     /// - Throws: `UserError` naming file and line.
     static func read<Value: Decodable & Sendable>(
-        _ path: String, _ type: Value.Type, progress: (Double) -> Void = { _ in }
+        _ path: String, _ type: Value.Type, lines limit: Int = .max, progress: (Double) -> Void = { _ in }
     ) throws -> [Value] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         let data: Data
@@ -114,8 +97,8 @@ enum JSONLines {
         func damaged(_ what: String) -> UserError { UserError("\(path):\(counts.count + 1): \(what)") }
         try data.withUnsafeBytes { bytes in
             var start = 0
-            while start < bytes.count {
-                let lines = lines(bytes, from: start, limit: batch)
+            while start < bytes.count, counts.count < limit {
+                let lines = lines(bytes, from: start, limit: min(batch, limit - counts.count))
                 for line in parse(lines, of: bytes, type).joined() {
                     switch line {
                     case .value(let value):

@@ -17,8 +17,12 @@ struct BatchLog {
     private var clipped: Set<ModulePath> = []
     private var largestClip = 0.0
 
-    init(logEvery: Int) {
+    /// Where the run is recorded; nil: nowhere.
+    private let folder: String?
+
+    init(logEvery: Int, folder: String? = nil) {
         self.logEvery = logEvery
+        self.folder = folder
     }
 
     mutating func lines(for event: TrainingEvent) -> [String] {
@@ -76,7 +80,7 @@ struct BatchLog {
         case .diverged(let step, let message):
             return ["diverged at step \(step): \(message)"]
         case .finished(let summary):
-            return [""] + Self.summary(summary, entropyFloor: description?.entropyFloor)
+            return [""] + Self.summary(summary, entropyFloor: description?.entropyFloor, folder: folder)
         }
     }
 
@@ -177,7 +181,7 @@ struct BatchLog {
     }
 
     /// What is left of a run when it is over.
-    static func summary(_ summary: RunSummary, entropyFloor: Double?) -> [String] {
+    static func summary(_ summary: RunSummary, entropyFloor: Double?, folder: String?) -> [String] {
         let speed = LogFormat.grouped(Int(summary.tokensPerSecond.isFinite ? summary.tokensPerSecond.rounded() : 0))
         let floor = entropyFloor.map { "  floor \(LogFormat.fixed($0, decimals: 4))" } ?? ""
         var lines = [
@@ -188,6 +192,7 @@ struct BatchLog {
                 + "best \(LogFormat.loss(summary.bestValidationLoss))\(floor)",
         ]
         if let path = summary.savedPath { lines.append("saved  \(path)") }
+        if let folder { lines.append("run    \(folder)") }
         return lines
     }
 

@@ -3,28 +3,28 @@ import Runs
 
 /// Training without a screen: lines on standard output.
 struct BatchRun {
-    var configuration: RunConfiguration
+    var start: RunStart
     var json: Bool
-    /// A saved state to go on from.
-    var resuming: String?
 
     /// - Returns: the exit code.
     /// - Throws: `UserError` if the run cannot begin, or standard output cannot be written.
     func run() async throws -> Int32 {
         let interrupts = Interrupts()
-        let engine = try TrainingEngine(
-            configuration: configuration, corpus: try CorpusSource.corpus(for: configuration),
-            resuming: resuming)
+        let configuration = start.configuration
+        let engine = try start.engine(corpus: try CorpusSource.corpus(for: configuration))
         let stop = EngineCommand.stop(save: configuration.run.save.isEmpty ? nil : configuration.run.save)
         interrupts.onFirst { engine.send(stop) }
         let channel = engine.subscribe()
+        let recorded = start.recorded
+        let recording = Task { await recorded?.record(engine) }
         let training = Task {
             let summary = await engine.run()
             channel.finish()
             return summary
         }
 
-        var report = BatchReport(log: BatchLog(logEvery: configuration.run.logEvery), json: json)
+        var report = BatchReport(
+            log: BatchLog(logEvery: configuration.run.logEvery, folder: start.recorded?.folder.path), json: json)
         var failure: (any Error)?
         for await events in channel.batches where failure == nil && !report.isClosed {
             do {
@@ -35,6 +35,7 @@ struct BatchRun {
             if failure != nil || report.isClosed { engine.send(stop) }
         }
         let summary = await training.value
+        await recording.value
         if let failure { throw failure }
         let status = try ExitStatus.of(summary, signal: interrupts.received, failure: report.lastWarning)
         return status == 0 && report.isClosed ? ExitStatus.outputClosed : status

@@ -34,7 +34,7 @@ enum ComparedRuns {
 
     /// The runs that go by their names.
     static func names() -> [String] {
-        let found = try? FileManager.default.contentsOfDirectory(atPath: RunFolder.standardRoot)
-        return (found ?? []).filter { RunFolder(RunFolder.standardRoot + "/" + $0).isRun }.sorted()
+        let found = try? FileManager.default.contentsOfDirectory(atPath: RunFolder.root)
+        return (found ?? []).filter { RunFolder(RunFolder.root + "/" + $0).isRun }.sorted()
     }
 }

@@ -10,7 +10,8 @@ struct Program: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, RecipesCommand.self,
-            ReplayCommand.self, CostCommand.self, StudyCommand.self, SensitivityCommand.self, BenchCommand.self,
+            RunsCommand.self, ReplayCommand.self, RerunCommand.self, CostCommand.self, StudyCommand.self,
+            SensitivityCommand.self, BenchCommand.self,
             QuantizeCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)

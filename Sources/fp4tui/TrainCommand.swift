@@ -29,8 +29,10 @@ struct TrainCommand: AsyncParsableCommand {
               sample                  Write text with a trained model.
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
-              recipes                 List the precision recipes; 'recipes show' shows one.
+              runs                    List the recorded runs.
               replay <run>            Play a recorded run in the dashboard.
+              rerun <run>             Train a run again and check that it has the same bits.
+              recipes                 List the precision recipes; 'recipes show' shows one.
               cost                    Measure what a recipe's matrix products cost here.
               study                   Train recipes side by side and compare them.
               sensitivity [<model>]   Measure which linears bear low precision.
@@ -43,8 +45,8 @@ struct TrainCommand: AsyncParsableCommand {
               1    the run diverged: loss or gradient norm is not finite
               2    a flag, a key, a file, the terminal or the data cannot be used
               130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
-              A signal ends the run between two steps, and the model is saved if
-              --save is given; a second signal ends the program at once.
+              A signal ends the run between two steps: a last checkpoint is written, and
+              the model if --save is given; a second signal ends the program at once.
             """,
         shouldDisplay: false)
 
@@ -53,11 +55,7 @@ struct TrainCommand: AsyncParsableCommand {
     @Flag(help: "Let --save replace a file that exists.")
     var overwrite = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Go on from a state that the command save-state wrote, in a run with the same settings.",
-            valueName: "file"))
-    var resume: String?
+    @OptionGroup(title: "Recording") var recording: RecordingOptions
 
     @Flag(help: ArgumentHelp("Train without the screen: one line per interval on standard output."))
     var batch = false
@@ -78,18 +76,25 @@ struct TrainCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         if !batch { try TerminalSession.requireTerminal() }
-        let configuration = try options.resolve()
+        let start = try recording.start(options, check: check)
+        do {
+            let status =
+                if batch {
+                    try await BatchRun(start: start, json: json).run()
+                } else {
+                    try await InteractiveRun(start: start, display: try display(start.configuration)).run()
+                }
+            if status != 0 { throw ExitCode(status) }
+        } catch {
+            start.recorded?.discard()
+            throw error
+        }
+    }
+
+    /// - Throws: `UserError` if the run makes no sense as it is asked for.
+    private func check(_ configuration: RunConfiguration) throws {
         try Self.checkSave(path: configuration.run.save, overwrite: overwrite, bytes: configuration.checkpointBytes)
         if batch { try Self.refusePauses(configuration) }
-        let status =
-            if batch {
-                try await BatchRun(configuration: configuration, json: json, resuming: resume).run()
-            } else {
-                try await InteractiveRun(
-                    configuration: configuration, resuming: resume, display: try display(configuration)
-                ).run()
-            }
-        if status != 0 { throw ExitCode(status) }
     }
 
     /// - Throws: `UserError` if a command would pause the run, since without a screen nobody could resume it.

@@ -11,7 +11,7 @@ import Testing
             FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path)
         try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
         let manifest = RunManifest(program: "0", created: 1, configuration: RunConfiguration())
-        try JSONEncoder().encode(manifest).write(to: URL(fileURLWithPath: folder.manifestPath))
+        try manifest.write(folder)
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: folder.eventsPath))
         try Data(commands.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: folder.commandsPath))
         return folder

@@ -27,9 +27,13 @@ final class PseudoTerminal {
         return folder.appending(path: "fp4tui")
     }
 
+    /// Where the runs of the tests lie.
+    static let runs = FileManager.default.temporaryDirectory.path + "/fp4tui-terminal-runs-\(getpid())"
+
     init(_ arguments: [String], environment: [String: String] = [:], rows: Int = 24, columns: Int = 80) throws {
         screen = VirtualScreen(width: columns, height: rows)
         var variables = ["TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "SWIFT_BACKTRACE": "enable=no"]
+        variables["FP4TUI_RUNS"] = PseudoTerminal.runs
         for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
             variables[name] = ProcessInfo.processInfo.environment[name]
         }

@@ -139,7 +139,7 @@ extension EndToEndTests {
     static func runBatch(_ arguments: [String]) throws {
         let batch = Process()
         batch.executableURL = PseudoTerminal.program
-        batch.arguments = ["--batch"] + arguments
+        batch.arguments = ["--batch", "--no-record"] + arguments
         batch.standardInput = FileHandle.nullDevice
         batch.standardOutput = FileHandle.nullDevice
         batch.standardError = FileHandle.nullDevice

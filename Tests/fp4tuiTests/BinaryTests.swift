@@ -25,6 +25,9 @@ struct Binary {
         return URL(fileURLWithPath: "fp4tui")
     }()
 
+    /// Where the runs of the tests lie.
+    static let runs = FileManager.default.temporaryDirectory.path + "/fp4tui-runs-\(getpid())"
+
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Binary {
         try run(url, arguments, environment: environment)
     }
@@ -37,7 +40,8 @@ struct Binary {
         let process = Process()
         process.executableURL = url
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.environment = ProcessInfo.processInfo.environment.merging(["FP4TUI_RUNS": runs]) { $1 }
+            .merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output

@@ -69,7 +69,7 @@ public struct Study: Sendable {
         var identity: [String: String] = [:]
         // What a study doesn't use, and what changes neither losses nor times.
         let irrelevant: Set<String> = ["run.name", "run.log_every", "run.save"]
-        for key in ConfigurationKey.all where !["recipe", "sampling"].contains(key.section) {
+        for key in ConfigurationKey.all where !["recipe", "sampling", "checkpoint"].contains(key.section) {
             guard !irrelevant.contains(key.path), let value = key.value(in: configuration) else { continue }
             identity[key.path] = value.description
         }

@@ -5,7 +5,7 @@ extension ConfigurationKey {
 
     /// Every key, in the order in which they are printed and applied: shorthands come before the keys they set.
     public static let all: [ConfigurationKey] =
-        run + data + model + training + recipe + optimizer + evaluation + health + sampling
+        run + data + model + training + recipe + optimizer + evaluation + health + sampling + checkpoint
 
     private static let run: [ConfigurationKey] = [
         .string("run.name", \.run.name, "Name of the run, for people."),
@@ -120,5 +120,18 @@ extension ConfigurationKey {
             "Divides the logits; 0: always the most likely token."),
         .integer("sampling.top_k", \.sampling.topK, 0...65_536, "Only the k most likely tokens are drawn; 0: all."),
         .string("sampling.prompt", \.sampling.prompt, "Text that the samples continue."),
+    ]
+
+    private static let checkpoint: [ConfigurationKey] = [
+        .integer(
+            "checkpoint.every", \.checkpoint.every, 0...many,
+            "Steps between checkpoints of a recorded run; 0: only at its end."),
+        .number(
+            "checkpoint.minutes", \.checkpoint.minutes, from: .including(0), to: .including(1e6),
+            "Minutes after which there is a checkpoint in any case; 0: never."),
+        .integer("checkpoint.keep_last", \.checkpoint.keepLast, 1...1000, "How many of the newest are kept."),
+        .integer(
+            "checkpoint.keep_best", \.checkpoint.keepBest, 0...1000,
+            "How many of those with the least validation loss are kept beside them."),
     ]
 }

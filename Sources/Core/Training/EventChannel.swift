@@ -12,12 +12,17 @@ public final class EventChannel: Sendable {
 
     private let pending = Mutex(Pending())
     private let capacity: Int
-    private let wakeups: AsyncStream<Void>
+    /// Says that events wait, until the channel is finished; for one reader, which calls `drain`.
+    public let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
-    public init(capacity: Int = 65_536) {
-        self.capacity = capacity
+    /// - Parameter past: events that wait from the start; they count beside `capacity`.
+    public init(capacity: Int = 65_536, past: [TrainingEvent] = []) {
+        self.capacity = capacity + past.count
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        guard !past.isEmpty else { return }
+        pending.withLock { $0.events = past }
+        wake.yield()
     }
 
     /// Adds an event; called by the engine.

@@ -44,6 +44,12 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var accumulation = 1
         /// FP8 products are summed in FP32 even where the processor has FP16.
         public var strictFP8 = false
+
+        /// So that the name survives the way to snake case and back.
+        private enum CodingKeys: String, CodingKey {
+            case batch, accumulation
+            case strictFP8 = "strictFp8"
+        }
     }
 
     public struct Optimizer: Codable, Sendable, Hashable {
@@ -76,6 +82,17 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var probeEvery = 250
     }
 
+    public struct Checkpoint: Codable, Sendable, Hashable {
+        /// Steps between two checkpoints of a recorded run; 0: only at its end.
+        public var every = 500
+        /// Minutes after which there is one in any case; 0: never.
+        public var minutes = 10.0
+        /// How many of the newest are kept.
+        public var keepLast = 2
+        /// How many of those with the least validation loss are kept beside them.
+        public var keepBest = 1
+    }
+
     public struct Sampling: Codable, Sendable, Hashable {
         /// Steps between two samples of text; 0: never.
         public var every = 250
@@ -95,6 +112,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
     public var evaluation = Evaluation()
     public var health = Health()
     public var sampling = Sampling()
+    public var checkpoint = Checkpoint()
 
     public init() {}
 }

@@ -16,8 +16,8 @@ public actor TrainingEngine {
     private var state = RunState.running
     private var stepsUntilPause: Int?
     private var stopRequest: EngineCommand?
-    private var lastLoss: Float?
-    private var evaluations: [Evaluation] = []
+    /// What the run has come to, apart from the model.
+    var progress = RunProgress()
     private var savedPath: String?
     private var statePath: String?
     private var failure: UserError?
@@ -25,18 +25,30 @@ public actor TrainingEngine {
     /// Steps done before a resumed run was saved.
     private let firstStep: Int
     private let commands: [(step: Int, command: EngineCommand)]
-    private var trainingSeconds = 0.0
-    private var activeSeconds = 0.0
+    /// Commands that were given to the run before it was interrupted, and whose effect the saved state does not have.
+    private var recorded: ArraySlice<RecordedCommand>
+    let keeping: CheckpointKeeping?
+    /// Step and time of the newest checkpoint.
+    var lastCheckpoint: (step: Int, time: ContinuousClock.Instant)
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    /// - Parameters:
+    ///   - resuming: a file that `EngineCommand.saveState` wrote, or a checkpoint, to go on from; nil: from the start.
+    ///   - recorded: commands that are given again, each at its step.
+    ///   - keeping: where the run saves its state by itself; nil: nowhere.
     /// - Throws: `UserError` if the configuration makes no sense for this corpus or this machine.
-    /// - Parameter resuming: a file that `EngineCommand.saveState` wrote, to go on from; nil: from the start.
-    public init(configuration: RunConfiguration, corpus: any Corpus, resuming: String? = nil) throws {
+    public init(
+        configuration: RunConfiguration, corpus: any Corpus, resuming: String? = nil, recorded: [RecordedCommand] = [],
+        keeping: CheckpointKeeping? = nil
+    ) throws {
         trainer = try Trainer(configuration, corpus: corpus)
         isResumed = resuming != nil
-        if let resuming { try trainer.restoreState(from: resuming) }
+        if let resuming { progress = RunProgress(metadata: try trainer.restoreState(from: resuming)) }
         firstStep = trainer.step
+        self.recorded = recorded[...]
+        self.keeping = keeping
+        lastCheckpoint = (isResumed ? trainer.step : -1, ContinuousClock.now)
         commands = try configuration.scheduledCommands()
         executor = ThreadExecutor(name: "fp4tui engine")
     }
@@ -47,8 +59,10 @@ public actor TrainingEngine {
     }
 
     /// A new reader of the events from now on. Subscribe before `run()` to miss nothing.
-    public nonisolated func subscribe() -> EventChannel {
-        let channel = EventChannel()
+    ///
+    /// - Parameter past: what the reader is told first: how a run that goes on came to where it is.
+    public nonisolated func subscribe(after past: [TrainingEvent] = []) -> EventChannel {
+        let channel = EventChannel(past: past)
         channels.withLock { $0.append(channel) }
         return channel
     }
@@ -63,11 +77,11 @@ public actor TrainingEngine {
         emitNews()
         let summary = RunSummary(
             outcome: failure == nil ? outcome : .failed, steps: trainer.step,
-            tokens: trainer.step * trainer.tokensPerStep, finalLoss: lastLoss,
-            validationLoss: evaluations.last?.validationLoss,
-            bestValidationLoss: evaluations.map(\.validationLoss).min(), elapsedSeconds: activeSeconds,
-            tokensPerSecond: trainingSeconds > 0
-                ? Double((trainer.step - firstStep) * trainer.tokensPerStep) / trainingSeconds : 0,
+            tokens: trainer.step * trainer.tokensPerStep, finalLoss: progress.lastLoss,
+            validationLoss: progress.evaluation?.validationLoss,
+            bestValidationLoss: progress.best?.validationLoss, elapsedSeconds: progress.activeSeconds,
+            tokensPerSecond: progress.trainingSeconds > 0
+                ? Double(progress.timedSteps * trainer.tokensPerStep) / progress.trainingSeconds : 0,
             savedPath: savedPath)
         state = .finished
         emit(.stateChanged(.finished, step: trainer.step))
@@ -90,9 +104,18 @@ public actor TrainingEngine {
                     trainer.control.commandsDone += 1
                     try apply(commands[trainer.control.commandsDone - 1].command)
                 }
-                for command in mailbox.drain() { try apply(command) }
+                while let next = recorded.first, next.step <= trainer.step {
+                    recorded.removeFirst()
+                    emit(.commanded(step: trainer.step, command: next.command))
+                    try apply(next.command)
+                }
+                for command in mailbox.drain() {
+                    emit(.commanded(step: trainer.step, command: command))
+                    try apply(command)
+                }
                 if case .stop(let path)? = stopRequest {
                     if let path { save(to: path, isFinal: true) }
+                    lastCheckpointOfRun()
                     return .stopped
                 }
                 if trainer.step >= configuration.run.steps { break }
@@ -108,10 +131,13 @@ public actor TrainingEngine {
                 if isDue(configuration.health.probeEvery) { try probe() }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
+                if isCheckpointDue { checkpoint() }
             }
-            if evaluations.last?.step != trainer.step { try evaluate() }
+            if progress.evaluation?.step != trainer.step { try evaluate() }
+            lastCheckpointOfRun()
         } catch {
             // The data are bad, not the model: what it has learned is kept.
+            lastCheckpointOfRun()
             if trainer.step > 0, !configuration.run.save.isEmpty { save(to: configuration.run.save, isFinal: false) }
             fail(error)
             return .failed
@@ -133,12 +159,15 @@ public actor TrainingEngine {
         trainer.tracksWeights = probeEvery > 0 && (trainer.step + 1) % probeEvery == 0
         let (result, seconds) = try timed { try trainer.trainStep(isCancelled: { mailbox.hasStop }) }
         guard let result else { return true }
-        trainingSeconds += seconds
+        progress.trainingSeconds += seconds
+        progress.timedSteps += 1
         if result.isRescued {
             emitNews()
             return true
         }
-        lastLoss = result.loss
+        // Before the step is told: who goes on from here trains it again.
+        if !result.isFinite { lastCheckpointOfRun() }
+        progress.lastLoss = result.loss
         // A step that diverged was not applied, so the trainer has not counted it.
         let step = result.isFinite ? trainer.step : trainer.step + 1
         emit(
@@ -146,7 +175,7 @@ public actor TrainingEngine {
                 StepMetrics(
                     step: step, loss: result.loss, gradientNorm: result.gradientNorm, clippedNorm: result.clippedNorm,
                     learningRate: result.learningRate, tokens: step * trainer.tokensPerStep,
-                    stepMilliseconds: seconds * 1e3, elapsedSeconds: activeSeconds, timing: result.timing)))
+                    stepMilliseconds: seconds * 1e3, elapsedSeconds: progress.activeSeconds, timing: result.timing)))
         emitNews()
         let clipped = trainer.clippedGradients()
         if !clipped.isEmpty { emit(.gradientsClipped(step: step, modules: clipped)) }
@@ -173,7 +202,7 @@ public actor TrainingEngine {
         let (loss, _) = try timed { try trainer.evaluate(isCancelled: { mailbox.hasStop }) }
         guard let loss else { return }
         let evaluation = Evaluation(step: trainer.step, validationLoss: loss)
-        evaluations.append(evaluation)
+        progress.take(evaluation)
         emit(.evaluated(evaluation))
     }
 
@@ -197,7 +226,7 @@ public actor TrainingEngine {
         let start = clock.now
         let result = try work()
         let seconds = (clock.now - start) / .seconds(1)
-        activeSeconds += seconds
+        progress.activeSeconds += seconds
         return (result, seconds)
     }
 
@@ -318,7 +347,10 @@ public actor TrainingEngine {
         emit(.warning(step: trainer.step, message: message))
     }
 
-    func emit(_ event: TrainingEvent) {
+    /// Tells all readers of something that happened around the run, such as a file that cannot be written.
+    public nonisolated func publish(_ event: TrainingEvent) { emit(event) }
+
+    nonisolated func emit(_ event: TrainingEvent) {
         channels.withLock { channels in
             for channel in channels { channel.send(event) }
         }

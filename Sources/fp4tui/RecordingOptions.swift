@@ -1,0 +1,123 @@
+import ArgumentParser
+import Core
+import Foundation
+import Runs
+
+/// A run as it is to begin.
+struct RunStart {
+    var configuration: RunConfiguration
+    /// Its folder; nil: it leaves no trace.
+    var recorded: RecordedRun?
+    /// A saved state to go on from, if it is not a recorded run that goes on.
+    var resuming: String?
+
+    /// - Throws: `UserError` if the run cannot begin.
+    func engine(corpus: any Corpus) throws -> TrainingEngine {
+        if let recorded { return try recorded.engine(corpus: corpus, resuming: resuming) }
+        return try TrainingEngine(configuration: configuration, corpus: corpus, resuming: resuming)
+    }
+}
+
+/// The flags that say where a run is written down, and which run goes on.
+struct RecordingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The run's folder. Without it: runs/NAME, with the name of the run or of the preset and a number.",
+            valueName: "path"))
+    var runDir: String?
+
+    @Flag(help: "Leave no trace: no folder, no checkpoints.")
+    var noRecord = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Go on with a recorded run, with its settings; or begin a run from a file that save-state wrote.",
+            valueName: "run|file"))
+    var resume: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "With --resume: go on from the checkpoint of this step instead of the newest.", valueName: "step"))
+    var checkpoint: Int?
+
+    @Flag(help: "With --resume: do not repeat the commands that were given after the checkpoint.")
+    var forgetCommands = false
+
+    func validate() throws {
+        if noRecord, runDir != nil { throw ValidationError("--no-record leaves no folder: leave out --run-dir") }
+        if resume == nil {
+            if checkpoint != nil {
+                throw ValidationError("--checkpoint needs --resume: it says from where a run goes on")
+            }
+            if forgetCommands { throw ValidationError("--forget-commands needs --resume") }
+        }
+    }
+
+    /// Makes the run's folder, or opens it again.
+    ///
+    /// - Parameter check: throws if the configuration makes no sense for what is asked.
+    /// - Throws: `UserError` for the first thing that is wrong; nothing is changed then.
+    func start(_ options: ConfigurationOptions, check: (RunConfiguration) throws -> Void) throws -> RunStart {
+        if let resume, !Self.isFile(resume) {
+            return try goOn(with: RunFolder.named(resume), options, check: check)
+        }
+        if checkpoint != nil || forgetCommands {
+            throw UserError("--resume \(resume ?? ""): this is a file; --checkpoint and --forget-commands need a run")
+        }
+        let configuration = try options.resolve()
+        try check(configuration)
+        if noRecord { return RunStart(configuration: configuration, resuming: resume) }
+        let recorded = try create(configuration, name: options.name)
+        return RunStart(configuration: recorded.manifest.configuration, recorded: recorded, resuming: resume)
+    }
+
+    private static func isFile(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
+    }
+
+    private func goOn(
+        with folder: RunFolder, _ options: ConfigurationOptions, check: (RunConfiguration) throws -> Void
+    ) throws -> RunStart {
+        let flags = [("--run-dir", runDir != nil), ("--name", options.name != nil), ("--no-record", noRecord)]
+        if let flag = flags.first(where: \.1)?.0 {
+            throw UserError("\(flag) has no meaning with --resume \(folder.path): the run has its folder")
+        }
+        let recorded = try RecordedRun.resume(folder, step: checkpoint, forgets: forgetCommands) { old in
+            let configuration = try options.resolve(recipe: options.recipe, startingFrom: old)
+            guard configuration.recipe == old.recipe else {
+                throw UserError(
+                    "--resume \(folder.path): a run that goes on keeps its recipe, \(old.recipe.label); "
+                        + "--at 'STEP:recipe NAME' changes it at a step")
+            }
+            // The model that the run saved before may be replaced by it.
+            var new = configuration
+            if new.run.save == old.run.save { new.run.save = "" }
+            try check(new)
+            return configuration
+        }
+        if let step = recorded.checkpoint?.step, step >= recorded.manifest.configuration.run.steps {
+            throw UserError("--resume \(folder.path): the run is complete: all \(step) steps are done")
+        }
+        return RunStart(configuration: recorded.manifest.configuration, recorded: recorded)
+    }
+
+    private func create(_ configuration: RunConfiguration, name: String?) throws -> RecordedRun {
+        let version = Program.configuration.version
+        if let runDir {
+            return try RecordedRun.create(RunFolder(runDir), configuration: configuration, program: version)
+        }
+        if let name {
+            guard let problem = RunFolder.problem(ofName: name) else {
+                let folder = RunFolder(RunFolder.root + "/" + name)
+                return try RecordedRun.create(folder, configuration: configuration, program: version)
+            }
+            throw UserError("--name \(name): \(problem)")
+        }
+        let base = configuration.run.name
+        return try RecordedRun.create(
+            in: RunFolder.root, numbering: RunFolder.problem(ofName: base) == nil ? base : "run",
+            configuration: configuration, program: version)
+    }
+}
