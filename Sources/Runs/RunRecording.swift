@@ -165,7 +165,25 @@ enum JSONLines {
     }
 
     static func resumedLine(_ line: Data) -> ResumedLine? {
-        guard line.range(of: Data("\"event\":\"resumed\"".utf8)) != nil else { return nil }
+        guard line.holds("\"event\":\"resumed\"") else { return nil }
         return try? LineCoding.value(ResumedLine.self, from: line)
+    }
+}
+
+extension Data {
+    /// Whether a text that is not empty stands somewhere in the bytes.
+    func holds(_ text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        return withUnsafeBytes { bytes in
+            guard var start = bytes.baseAddress else { return false }
+            let end = start + bytes.count
+            while end - start >= length,
+                let found = memchr(start, Int32(text.utf8Start[0]), end - start - length + 1)
+            {
+                if memcmp(found, text.utf8Start, length) == 0 { return true }
+                start = UnsafeRawPointer(found) + 1
+            }
+            return false
+        }
     }
 }

@@ -38,11 +38,10 @@ private struct SteppedLine: Decodable {
 struct LineDecoder {
     private let general = LineCoding.decoder(keys: .convertFromSnakeCase)
     private let plain = LineCoding.decoder(keys: .useDefaultKeys)
-    private let stepped = Data("\"event\":\"stepped\"".utf8)
 
     /// - Throws: `DecodingError` for anything that is not such a value.
     func value<Value: Decodable>(_ type: Value.Type, from line: Data) throws -> Value {
-        if type == EventLine.self, line.range(of: stepped) != nil,
+        if type == EventLine.self, line.holds("\"event\":\"stepped\""),
             let step = try? plain.decode(SteppedLine.self, from: line),
             let value = EventLine(.stepped(step.metrics), time: step.time) as? Value
         {

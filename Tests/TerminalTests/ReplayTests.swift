@@ -13,7 +13,8 @@ extension EndToEndTests {
         process.executableURL = PseudoTerminal.program
         process.arguments =
             ["--batch", "--json"] + small
-            + ["--steps", "\(steps)", "--set", "evaluation.every=20", "--at", "30:prec layers.0.* bf16"]
+            + ["--steps", "\(steps)", "--set", "evaluation.every=20"]
+            + (steps > 30 ? ["--at", "30:prec layers.0.* bf16"] : [])
         process.standardOutput = try FileHandle(forWritingTo: events)
         process.standardError = FileHandle.nullDevice
         try process.run()

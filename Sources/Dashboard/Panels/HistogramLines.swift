@@ -3,11 +3,13 @@ import Core
 /// How often each value of the grid occurs in the operands of a linear, as bars over the grid from its most negative
 /// value to its largest.
 enum HistogramLines {
-    /// - Parameter rows: height of the bars.
+    /// - Parameters:
+    ///   - rows: height of the bars.
+    ///   - hint: stands there if nothing was counted.
     static func lines(
-        _ inspection: ModuleInspection?, width: Int, rows: Int, glyphs: GlyphSet
+        _ inspection: ModuleInspection?, width: Int, rows: Int, glyphs: GlyphSet, hint: String
     ) -> [InspectorPanel.Line] {
-        guard let inspection else { return [[("i counts the codes of the operands", Style(.axis))]] }
+        guard let inspection else { return [[(hint, Style(.axis))]] }
         let when = "codes at step \(NumberText.grouped(inspection.step))"
         if inspection.histograms.isEmpty {
             return [[("\(when): no operand is quantized", Style(.axis))]]

@@ -31,7 +31,8 @@ enum InspectorPanel {
         var lines = facts(state, path, formats, record, width: left)
         let rows = isWide ? max(3, min(12, height / 3 - 3)) : 3
         let right = HistogramLines.lines(
-            record.inspection, width: isWide ? width - left - 2 : width, rows: rows, glyphs: state.glyphs
+            record.inspection, width: isWide ? width - left - 2 : width, rows: rows, glyphs: state.glyphs,
+            hint: state.refusal == nil ? "i counts the codes of the operands" : "the codes were not counted"
         )
         .flatMap { SamplePanel.wrap($0, width: isWide ? width - left - 2 : width) }
         guard isWide else { return lines + [[]] + right }

@@ -64,7 +64,7 @@ enum QuitQuestion {
 /// The rows of the help, made from the key table and the list of commands.
 enum Help {
     /// Those that the search finds: a key of that name first. Without a search, the keys of the panel in focus stand
-    /// first.
+    /// first, after those of a recording.
     static func rows(_ help: HelpView, _ glyphs: GlyphSet) -> [HelpRow] {
         let words = help.search.text.split(separator: " ").map(String.init)
         let rows = all(help, glyphs)
@@ -74,8 +74,8 @@ enum Help {
     }
 
     private static func all(_ view: HelpView, _ glyphs: GlyphSet) -> [HelpRow] {
-        let others = KeyContext.allCases.filter { $0 != view.context && ($0 != .replay || view.isReplay) }
-        let contexts = [view.context] + others
+        let first = (view.isReplay ? [.replay] : []) + [view.context]
+        let contexts = first + KeyContext.allCases.filter { $0 != .replay && $0 != view.context }
         return contexts.flatMap { context in
             let keys = KeyTable.bindings.filter { $0.context == context }.map {
                 HelpRow(section: context.rawValue, keys: $0.keyText, help: $0.help, content: .binding($0))

@@ -52,13 +52,17 @@ enum TitleBar {
         let bar = Style(.barText, on: .bar)
         frame.fill(area, bar)
         let word = stateWord(state)
+        // The bar of a recording is clicked on: it stays where it is.
+        let isReplay = state.replay != nil
         var x = frame.put(" fp4tui ", x: area.x, y: area.y, Style(.title, on: .bar, .bold))
         let name = state.run?.name ?? ""
         if !name.isEmpty {
             x = frame.put(
                 shortened(name, to: max(8, area.width / 5), glyphs) + " ", x: x, y: area.y, Style(.strong, on: .bar))
         }
-        x = frame.put("\(sign(state)) \(word.text)  ", x: x, y: area.y, Style(word.role, on: .bar, .bold))
+        x = frame.put(
+            "\(sign(state)) \(word.text)\(space(13, word.text, isReplay))  ", x: x, y: area.y,
+            Style(word.role, on: .bar, .bold))
         if state.isAttached {
             let tag = state.refusal == nil ? "attached  " : "read-only  "
             x = frame.put(tag, x: x, y: area.y, bar)
@@ -69,22 +73,24 @@ enum TitleBar {
         // Of a recording, the steps that it has.
         let total = state.replay?.player.recording.steps.last ?? run.totalSteps
         let share = state.replay?.player.share ?? (total > 0 ? min(1, Double(step) / Double(total)) : 0)
-        let percent = "\(Int(share * 100))%"
+        let percent = space(4, "\(Int(share * 100))%", isReplay) + "\(Int(share * 100))%"
         var ends: [String] = []
         if let seconds = state.remainingSeconds { ends.append("ETA \(NumberText.duration(seconds))") }
         let whole = state.replay.map { "/\(NumberText.duration($0.player.recording.duration))" }
         let elapsed = (whole == nil ? "elapsed " : "") + NumberText.duration(state.elapsed) + (whole ?? "")
-        let steps = "step \(NumberText.grouped(step))/\(NumberText.grouped(total)) "
+        let count = NumberText.grouped(step)
+        let end = NumberText.grouped(total)
+        let steps = "step \(space(end.count, count, isReplay))\(count)/\(end) "
         x = frame.put(steps, x: x, y: area.y, limit: area.right - x, Style(.strong, on: .bar))
 
         let spaceWithElapsed =
             area.right - x - CharacterWidth.columns((ends + [elapsed]).joined(separator: "  ")) - percent.count - 4
         if spaceWithElapsed >= 6 { ends.append(elapsed) }
         var right = area.right - 1
-        let end = ends.joined(separator: "  ")
-        if right - end.count > x {
-            right -= end.count
-            frame.put(end, x: right, y: area.y, bar)
+        let times = ends.joined(separator: "  ")
+        if right - times.count > x {
+            right -= times.count
+            frame.put(times, x: right, y: area.y, bar)
             right -= 2
         }
         let barWidth = right - x - percent.count - 1
@@ -102,6 +108,11 @@ enum TitleBar {
         }
         if x + percent.count <= right { frame.put(percent, x: x, y: area.y, Style(.strong, on: .bar)) }
         return progress
+    }
+
+    /// What a text lacks to be so wide.
+    private static func space(_ columns: Int, _ text: String, _ isWanted: Bool) -> String {
+        isWanted ? String(repeating: " ", count: max(0, columns - text.count)) : ""
     }
 
     static func shortened(_ text: String, to columns: Int, _ glyphs: Glyphs) -> String {

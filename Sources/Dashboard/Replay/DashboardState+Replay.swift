@@ -29,16 +29,13 @@ extension DashboardState {
     public var isMoving: Bool { replay.map(\.player.isPlaying) ?? (phase == .running || isStopping) }
 
     /// The clock that the run's times are told on.
-    var runTime: Double { replay?.player.seconds ?? now }
+    var runTime: Double { replay == nil ? now : elapsed }
 
     /// Plays what is due.
     mutating func advanceReplay() {
         guard let before = replay?.player, let due = replay?.player.advance(to: now), let player = replay?.player
         else { return }
-        for index in due {
-            keepKeyframe(at: index)
-            _ = take(player.recording.events[index])
-        }
+        for index in due { takeEvent(index, of: player.recording) }
         elapsed = player.seconds
         if !due.isEmpty || player.isPlaying != before.isPlaying
             || player.seconds.rounded(.down) != before.seconds.rounded(.down)
@@ -67,12 +64,16 @@ extension DashboardState {
 
     private mutating func takeEvents(upTo target: Int) {
         guard let player = replay?.player else { return }
-        for index in player.place..<max(player.place, target) {
-            keepKeyframe(at: index)
-            _ = take(player.recording.events[index])
-        }
+        for index in player.place..<max(player.place, target) { takeEvent(index, of: player.recording) }
         replay?.player.move(to: target)
         elapsed = replay?.player.seconds ?? elapsed
+    }
+
+    private mutating func takeEvent(_ index: Int, of recording: ReplayRecording) {
+        keepKeyframe(at: index)
+        // What is told at a time was then, however it is played.
+        elapsed = recording.seconds[index]
+        _ = take(recording.events[index])
     }
 
     /// - Parameter place: the events that the state knows.

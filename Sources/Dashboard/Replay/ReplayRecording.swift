@@ -151,7 +151,7 @@ public struct ReplaySpeed: Hashable, Sendable {
 
     func slower(_ recording: ReplayRecording) -> ReplaySpeed {
         guard factor.isFinite else { return ReplaySpeed(factor: Self.fastest(recording)) }
-        return ReplaySpeed(factor: max(min(factor, Self.slowest), Self.power(atLeast: factor * 0.500_001)))
+        return ReplaySpeed(factor: max(min(factor, Self.slowest), Self.power(atLeast: factor) / 2))
     }
 
     /// The whole recording in about a second.

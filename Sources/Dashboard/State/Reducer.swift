@@ -188,6 +188,8 @@ extension DashboardState {
         guard metrics.step > last?.step ?? 0, metrics.step <= Series.largestStep else { return }
         last = metrics
         lastStepAt = now
+        // Who comes to a run that has been going on for a while did not see the time pass.
+        if metrics.elapsedSeconds.isFinite { elapsed = max(elapsed, metrics.elapsedSeconds) }
         learningRate = metrics.learningRate
         loss.append(step: metrics.step, value: metrics.loss)
         gradientNorm.append(step: metrics.step, value: metrics.gradientNorm)
