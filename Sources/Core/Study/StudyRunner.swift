@@ -172,7 +172,7 @@ public final class StudyRunner {
             try RunConfiguration.requireMemory(memory)
             if folder.hasState(entry: index, seed: value) {
                 let path = folder.state(entry: index, seed: value)
-                let metadata = try trainer.restoreState(from: path)
+                let metadata = try trainer.restoreState(from: path).metadata
                 guard let text = metadata["run"],
                     let run = try? JSONDecoder().decode(StudyRun.self, from: Data(text.utf8)),
                     run.recipe == entry.label, run.seed == value, run.step == trainer.step

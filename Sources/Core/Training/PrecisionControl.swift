@@ -37,6 +37,15 @@ struct PrecisionControl: Codable {
         window.reserveCapacity(recipe.schedule.triggers.spikeWindow + 1)
     }
 
+    /// Whether one that was read from a file is of such a run, and nothing in it is out of range.
+    func isOf(_ model: ModelConfiguration, steps: Int, tokensPerStep: Int, commands: Int) -> Bool {
+        self.model == model && self.steps == steps && self.tokensPerStep == tokensPerStep
+            && meanErrors.count == 2 * model.linears.count && 0...commands ~= commandsDone
+            && 0...state.recipe.schedule.phaseCount ~= state.phasesBegun && changeCount >= 0
+            && pending.allSatisfy { $0.count >= 0 }
+            && (try? state.recipe.validate(for: model)) != nil
+    }
+
     // MARK: Commands
 
     /// - Throws: `UserError` if no module matches, or none would change.

@@ -2,6 +2,9 @@ import Foundation
 
 /// Reads and writes safetensors files: 8 bytes header length (little-endian), a JSON header with name, dtype, shape and
 /// data offsets of each tensor, then the data (https://github.com/huggingface/safetensors).
+///
+/// Files that are written here begin with their checksum: `{"__metadata__":{"crc32c":"XXXXXXXX",…`, the CRC-32C of the whole
+/// file with zeros in place of its eight digits, in lowercase hexadecimal.
 public enum SafeTensors {
     /// A tensor to write: row-major.
     public struct Output {
@@ -11,6 +14,7 @@ public enum SafeTensors {
 
         private enum Content {
             case address(UnsafePointer<Float>)
+            case transposed(UnsafePointer<Float>)
             case floats([Float])
             case bytes([UInt8])
         }
@@ -18,6 +22,14 @@ public enum SafeTensors {
         /// An FP32 tensor that lies in memory of the caller's until it is written.
         public init(name: String, shape: [Int], values: UnsafePointer<Float>) {
             self.init(name, shape, .address(values))
+        }
+
+        /// An FP32 matrix that lies in memory of the caller's, in memory with rows and columns exchanged.
+        ///
+        /// - Parameter shape: in the file, [columns in memory, rows in memory].
+        init(name: String, shape: [Int], transposing values: UnsafePointer<Float>) {
+            precondition(shape.count == 2)
+            self.init(name, shape, .transposed(values))
         }
 
         public init(name: String, shape: [Int], floats: [Float]) {
@@ -38,7 +50,7 @@ public enum SafeTensors {
 
         var type: ElementType {
             switch content {
-            case .address, .floats: .f32
+            case .address, .transposed, .floats: .f32
             case .bytes: .u8
             }
         }
@@ -48,6 +60,13 @@ public enum SafeTensors {
         func withBytes<T>(_ body: (UnsafeRawBufferPointer) -> T) -> T {
             switch content {
             case .address(let values): body(UnsafeRawBufferPointer(start: values, count: byteCount))
+            case .transposed(let values):
+                [Float](unsafeUninitializedCapacity: shape[0] * shape[1]) { transposed, count in
+                    count = shape[0] * shape[1]
+                    guard let base = transposed.baseAddress else { return }
+                    SafeTensors.transpose(values, rows: shape[1], columns: shape[0], into: base)
+                }
+                .withUnsafeBytes(body)
             case .floats(let values): values.withUnsafeBytes(body)
             case .bytes(let bytes): bytes.withUnsafeBytes(body)
             }
@@ -72,54 +91,107 @@ public enum SafeTensors {
         }
     }
 
-    private struct Entry: Codable {
-        var dtype: String
-        var shape: [Int]
-        var data_offsets: [Int]
+    /// `destination[column, row] = source[row, column]`; the source may lie at any address.
+    static func transpose(
+        _ source: UnsafeRawPointer, rows: Int, columns: Int, into destination: UnsafeMutablePointer<Float>
+    ) {
+        // Square by square, or every value would be a cache miss.
+        let size = 32
+        for top in stride(from: 0, to: rows, by: size) {
+            for left in stride(from: 0, to: columns, by: size) {
+                for row in top..<min(rows, top + size) {
+                    for column in left..<min(columns, left + size) {
+                        destination[column * rows + row] = source.loadUnaligned(
+                            fromByteOffset: 4 * (row * columns + column), as: Float.self)
+                    }
+                }
+            }
+        }
     }
+
+    // MARK: Checksum
+
+    static let checksumKey = "crc32c"
+    /// What a file with a checksum begins with, behind the length of its header.
+    static let checksumPrefix = Array("{\"__metadata__\":{\"\(checksumKey)\":\"".utf8)
+    static let checksumZeros = Array("00000000".utf8)
+    /// The place of the checksum's digits in the file.
+    static var checksumPlace: Range<Int> {
+        let start = 8 + checksumPrefix.count
+        return start..<start + checksumZeros.count
+    }
+
+    static func checksumText(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: checksumZeros.count - digits.count) + digits
+    }
+
+    // MARK: Writing
 
     /// Writes a file whole or not at all: the data go to a temporary file beside it, which then takes its name.
     ///
-    /// - Throws: `UserError` naming the file.
+    /// - Throws: `UserError` naming the file and the reason; what was there before is still there then.
     public static func write(_ tensors: [Output], metadata: [String: String], to path: String) throws {
+        let start = try self.start(tensors, metadata)
+        let temporary = temporaryPath(path)
+        guard let file = fopen(temporary, "wb") else { throw failure("write", path) }
+        var crc = CRC32C()
+        func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+            crc.update(bytes)
+            return fwrite(bytes.baseAddress, 1, bytes.count, file) == bytes.count
+        }
+        var isWritten = start.withUnsafeBytes(append)
+        for tensor in tensors where isWritten && tensor.byteCount > 0 { isWritten = tensor.withBytes(append) }
+        // The checksum is known only now, and has been written as zeros.
+        isWritten = isWritten && fseek(file, checksumPlace.lowerBound, SEEK_SET) == 0
+        isWritten = isWritten && fputs(checksumText(crc.value), file) >= 0
+        isWritten = isWritten && fflush(file) == 0 && fsync(fileno(file)) == 0
+        var error = isWritten ? nil : failure("write", path)
+        if fclose(file) != 0, error == nil { error = failure("write", path) }
+        if error == nil, rename(temporary, path) != 0 { error = failure("write", path) }
+        if let error {
+            unlink(temporary)
+            throw error
+        }
+        try synchronizeFolder(of: path)
+    }
+
+    /// The length of the header and the header, with zeros for the checksum.
+    private static func start(_ tensors: [Output], _ metadata: [String: String]) throws -> [UInt8] {
+        struct Entry: Encodable {
+            var dtype: String
+            var shape: [Int]
+            var data_offsets: [Int]
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var offset = 0
         var entries: [String: Entry] = [:]
         for tensor in tensors {
             let end = offset + tensor.byteCount
-            entries[tensor.name] = Entry(
-                dtype: tensor.type.rawValue, shape: tensor.shape, data_offsets: [offset, end])
+            let entry = Entry(dtype: tensor.type.rawValue, shape: tensor.shape, data_offsets: [offset, end])
+            let isDouble = entries.updateValue(entry, forKey: tensor.name) != nil
+            precondition(!isDouble, "two tensors are called \(tensor.name)")
             offset = end
         }
-        // "__metadata__" has a type of its own, so the two objects are joined as text.
-        let tensorText = String(decoding: try encoder.encode(entries), as: UTF8.self)
-        let metadataText = String(decoding: try encoder.encode(metadata), as: UTF8.self)
-        var header = "{\"__metadata__\":\(metadataText)" + (entries.isEmpty ? "}" : "," + tensorText.dropFirst())
-        while header.utf8.count % 8 != 0 { header += " " }
+        precondition(metadata[checksumKey] == nil, "the checksum is not the caller's")
+        var header = checksumPrefix + checksumZeros + Array("\"".utf8)
+        if !metadata.isEmpty { header += Array(",".utf8) + (try encoder.encode(metadata)).dropFirst().dropLast() }
+        header += Array("}".utf8)
+        if !entries.isEmpty { header += Array(",".utf8) + (try encoder.encode(entries)).dropFirst().dropLast() }
+        header += Array("}".utf8)
+        while !header.count.isMultiple(of: 8) { header += Array(" ".utf8) }
+        return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
+    }
 
-        let temporary = temporaryPath(path)
-        guard let file = fopen(temporary, "wb") else { throw failure("write", path) }
-        var isWritten = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) {
-            fwrite($0.baseAddress, 1, 8, file) == 8
-        }
-        isWritten =
-            isWritten && Array(header.utf8).withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
-        for tensor in tensors where isWritten {
-            isWritten = tensor.withBytes { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
-        }
-        isWritten = isWritten && fflush(file) == 0 && fsync(fileno(file)) == 0
-        let error = isWritten ? nil : failure("write", path)
-        fclose(file)
-        if let error {
-            unlink(temporary)
-            throw error
-        }
-        guard rename(temporary, path) == 0 else {
-            let error = failure("write", path)
-            unlink(temporary)
-            throw error
-        }
+    /// So that the file's new name outlives a loss of power.
+    private static func synchronizeFolder(of path: String) throws {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("write", path) }
+        defer { close(descriptor) }
+        // Some file systems have nothing to do here, and say so.
+        if fsync(descriptor) != 0, errno != EINVAL, errno != ENOTSUP { throw failure("write", path) }
     }
 
     /// Where a file is written until it is whole.
@@ -138,133 +210,5 @@ public enum SafeTensors {
 
     private static func failure(_ verb: String, _ path: String) -> UserError {
         UserError("cannot \(verb) \(path): \(String(cString: strerror(errno)))")
-    }
-
-    /// A file's tensors, mapped into memory.
-    public struct File {
-        public let path: String
-        public let metadata: [String: String]
-        private let entries: [String: Entry]
-        private let data: Data
-        private let start: Int
-
-        /// - Throws: `UserError` if the file is missing, unreadable or not a safetensors file.
-        public init(_ path: String) throws {
-            self.path = path
-            do {
-                data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-            } catch {
-                let reason =
-                    FileManager.default.fileExists(atPath: path) ? "it cannot be read" : "there is no such file"
-                throw UserError("cannot open \(path): \(reason)")
-            }
-            func malformed(_ what: String) -> UserError {
-                UserError("\(path) is not a safetensors file: \(what)")
-            }
-            guard data.count >= 8 else { throw malformed("it has \(data.count) bytes, and at least 8 are needed") }
-            let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard length <= UInt64(data.count - 8) else {
-                throw malformed("its header should be \(length) bytes long, but the file has \(data.count)")
-            }
-            start = 8 + Int(length)
-            let header = data[8..<start]
-            struct Value: Decodable {
-                var entry: Entry?
-                var metadata: [String: String]?
-                init(from decoder: any Decoder) throws {
-                    let container = try decoder.singleValueContainer()
-                    entry = try? container.decode(Entry.self)
-                    metadata = try? container.decode([String: String].self)
-                }
-            }
-            guard let values = try? JSONDecoder().decode([String: Value].self, from: header) else {
-                throw malformed("its header is not the expected JSON")
-            }
-            metadata = values["__metadata__"]?.metadata ?? [:]
-            entries = values.compactMapValues(\.entry)
-            for (name, entry) in entries {
-                let size = data.count - start
-                guard entry.data_offsets.count == 2, entry.data_offsets[0] >= 0,
-                    entry.data_offsets[0] <= entry.data_offsets[1], entry.data_offsets[1] <= size
-                else { throw malformed("tensor \(name) lies outside of the file (is it cut short?)") }
-            }
-        }
-
-        /// Bytes after the header.
-        public var dataBytes: Int { data.count - start }
-
-        public var names: [String] { entries.keys.sorted() }
-
-        /// The tensor's shape; nil if there is none of this name.
-        public func shape(_ name: String) -> [Int]? { entries[name]?.shape }
-
-        /// The tensor's type, as safetensors spells it; nil if there is none of this name.
-        public func type(_ name: String) -> String? { entries[name]?.dtype }
-
-        /// Copies an FP32 tensor to `destination`.
-        ///
-        /// - Throws: `UserError` if it is missing, of another type, or of another shape.
-        public func copy(_ name: String, shape: [Int], to destination: UnsafeMutablePointer<Float>) throws {
-            try copy(name, type: .f32, shape: shape, to: UnsafeMutableRawPointer(destination))
-        }
-
-        /// Copies a tensor of the type `type` as it lies in the file.
-        func copy(_ name: String, type: ElementType, shape: [Int], to destination: UnsafeMutableRawPointer) throws {
-            guard let entry = entries[name] else { throw UserError("\(path) has no tensor \(name)") }
-            guard entry.dtype == type.rawValue, entry.shape == shape else {
-                throw UserError(
-                    "\(path): tensor \(name) is \(entry.dtype) \(entry.shape), "
-                        + "but \(type.rawValue) \(shape) is expected")
-            }
-            try withBytes(name, type) { bytes in
-                if let base = bytes.baseAddress { destination.copyMemory(from: base, byteCount: bytes.count) }
-            }
-        }
-
-        /// The values of an FP32, FP16 or BF16 tensor, all exact in FP32.
-        ///
-        /// - Throws: `UserError` if it is missing or of another type.
-        public func floats(_ name: String) throws -> [Float] {
-            guard let entry = entries[name] else { throw UserError("\(path) has no tensor \(name)") }
-            switch ElementType(rawValue: entry.dtype) {
-            case .f32?: return try array(name, .f32) { (value: Float) in value }
-            case .f16?: return try array(name, .f16) { (value: Float16) in Float(value) }
-            case .bf16?: return try array(name, .bf16) { (code: UInt16) in ElementFormat.bf16.decode(UInt32(code)) }
-            case .i32?, .u8?, nil:
-                throw UserError("\(path): tensor \(name) is \(entry.dtype), but F32, F16 or BF16 is expected")
-            }
-        }
-
-        private func array<Stored: BitwiseCopyable>(
-            _ name: String, _ type: ElementType, _ value: (Stored) -> Float
-        ) throws -> [Float] {
-            try withBytes(name, type) { bytes in
-                (0..<bytes.count / type.size).map {
-                    value(bytes.loadUnaligned(fromByteOffset: $0 * type.size, as: Stored.self))
-                }
-            }
-        }
-
-        /// A tensor's data, after a check that shape and length agree.
-        private func withBytes<T>(_ name: String, _ type: ElementType, _ body: (UnsafeRawBufferPointer) -> T) throws
-            -> T
-        {
-            let entry = entries[name]!
-            let (begin, end) = (entry.data_offsets[0], entry.data_offsets[1])
-            guard Self.byteCount(entry.shape, type) == end - begin else {
-                throw UserError(
-                    "\(path): tensor \(name) has \(end - begin) bytes, which do not fit \(entry.dtype) \(entry.shape)")
-            }
-            return data.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start + begin..<start + end])) }
-        }
-
-        /// nil for a shape that no memory holds.
-        private static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
-            shape.reduce(type.size) { (count: Int?, length) in
-                guard let count, length >= 0 else { return nil }
-                let (product, overflow) = count.multipliedReportingOverflow(by: length)
-                return overflow ? nil : product
-            }
-        }
     }
 }

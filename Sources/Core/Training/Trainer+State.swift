@@ -2,12 +2,11 @@ import Foundation
 
 /// All that the next steps depend on, in one file: a run that is resumed has the bits of one that was never interrupted.
 extension Trainer {
-    private static let stateFormat = "fp4tui state 1"
+    /// A second run that takes turns with this one, and what it does otherwise.
+    typealias ForkedRun = (trainer: Trainer, text: String)
 
-    /// What the file holds beside the tensors.
+    /// What a file holds for a run beside configuration and tensors.
     private struct State: Codable {
-        var configuration: RunConfiguration
-        var vocabularySize: Int
         var step: Int
         var peak: Double
         var gradientClip: Double
@@ -15,91 +14,158 @@ extension Trainer {
         var clippingStatistics: [[Float]]
     }
 
-    /// The named buffers of a state: parameters and both moments of the optimizer. Whatever else keeps values from step to
-    /// step belongs here.
-    private var stateBuffers: [(name: String, shape: [Int], values: UnsafeMutablePointer<Float>)] {
+    private struct ForkState: Codable {
+        var text: String
+        var state: State
+    }
+
+    /// What was read from a file.
+    struct Restored {
+        /// The file's, the caller's among them.
+        var metadata: [String: String]
+        var fork: ForkedRun?
+    }
+
+    private static let forkPrefix = "fork."
+    private static let notFinite = (positive: "inf", negative: "-inf", nan: "nan")
+
+    /// Writes the state between two steps, whole or not at all: a `Checkpoint` from which a run can be resumed.
+    ///
+    /// - Parameters:
+    ///   - metadata: of the caller's, given back by `restoreState`.
+    ///   - validationLoss: of the parameters as they are, if it was measured.
+    ///   - fork: a second run beside this one, saved with it.
+    /// - Throws: `UserError` naming the file.
+    func saveState(
+        metadata: [String: String] = [:], validationLoss: Float? = nil, fork: ForkedRun? = nil, to path: String
+    ) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: Self.notFinite.positive, negativeInfinity: Self.notFinite.negative,
+            nan: Self.notFinite.nan)
+        var metadata = metadata
+        metadata[Checkpoint.Key.state] = String(decoding: try encoder.encode(state), as: UTF8.self)
+        metadata[Checkpoint.Key.fork] = try fork.map {
+            String(decoding: try encoder.encode(ForkState(text: $0.text, state: $0.trainer.state)), as: UTF8.self)
+        }
+        var tensors = trainingTensors(prefix: "")
+        if let other = fork?.trainer {
+            tensors += Checkpoint.outputs(
+                other.parameters, WeightNaming(configuration.model), prefix: Self.forkPrefix)
+            tensors += other.trainingTensors(prefix: Self.forkPrefix)
+        }
+        try Checkpoint.write(
+            parameters, configuration, vocabularySize: corpus.vocabularySize, isText: corpus.isText, step: step,
+            validationLoss: validationLoss, tensors: tensors, metadata: metadata, to: path)
+    }
+
+    private var state: State {
+        State(
+            step: step, peak: schedule.peak, gradientClip: gradientClip, control: control,
+            clippingStatistics: transformer.clippingStatistics)
+    }
+
+    /// Both moments of the optimizer, named as the parameters are here.
+    private func moments(prefix: String) -> [(name: String, shape: [Int], values: UnsafeMutablePointer<Float>)] {
         let moments = optimizer.moments
-        return parameters.layout.tensors.flatMap { tensor in
-            [
-                ("parameters.\(tensor.name)", tensor.shape, parameters.values + tensor.offset),
-                ("first_moments.\(tensor.name)", tensor.shape, moments.first + tensor.offset),
-                ("second_moments.\(tensor.name)", tensor.shape, moments.second + tensor.offset),
-            ]
+        return [("first_moments", moments.first), ("second_moments", moments.second)].flatMap { moment in
+            parameters.layout.tensors.map { tensor in
+                ("\(prefix)optimizer.\(moment.0).\(tensor.name)", tensor.shape, moment.1 + tensor.offset)
+            }
         }
     }
 
-    /// Writes the state between two steps, whole or not at all.
-    ///
-    /// - Parameter metadata: of the caller's, given back by `restoreState`.
-    /// - Throws: `UserError` naming the file.
-    func saveState(metadata: [String: String] = [:], to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let state = State(
-            configuration: configuration, vocabularySize: corpus.vocabularySize, step: step, peak: schedule.peak,
-            gradientClip: gradientClip, control: control,
-            clippingStatistics: transformer.clippingStatistics)
-        var metadata = metadata
-        metadata["format"] = Self.stateFormat
-        metadata["state"] = String(decoding: try encoder.encode(state), as: UTF8.self)
-        var tensors = stateBuffers.map { SafeTensors.Output(name: $0.name, shape: $0.shape, values: $0.values) }
-        for average in transformer.weightAverages where average.hasBegun {
-            tensors.append(
-                SafeTensors.Output(
-                    name: Self.averageName(average.path), shape: [average.count], values: average.values))
-        }
-        try SafeTensors.write(tensors, metadata: metadata, to: path)
+    /// What training keeps from step to step beside the parameters. Whatever else does belongs here.
+    private func trainingTensors(prefix: String) -> [SafeTensors.Output] {
+        moments(prefix: prefix).map { .init(name: $0.name, shape: $0.shape, values: $0.values) }
+            + transformer.weightAverages.filter(\.hasBegun).map {
+                .init(name: Self.averageName($0.path, prefix: prefix), shape: [$0.count], values: $0.values)
+            }
     }
 
     /// Takes a saved state over, instead of `initializeParameters`.
     ///
-    /// - Returns: the file's metadata, the caller's among them.
     /// - Throws: `UserError` if the file is damaged or belongs to another run: another model, vocabulary, data, seed,
     ///   batch, optimizer or number of steps.
     @discardableResult
-    func restoreState(from path: String) throws -> [String: String] {
+    func restoreState(from path: String) throws -> Restored {
         let file = try SafeTensors.File(path)
-        guard file.metadata["format"] == Self.stateFormat else {
-            throw UserError("\(path) is no saved state: its metadata have no \"format\" \"\(Self.stateFormat)\"")
+        let checkpoint = try Checkpoint(verifying: file)
+        guard let text = file.metadata[Checkpoint.Key.state] else {
+            throw UserError(
+                "\(path) is a model, and no saved state: what training needs to go on, such as the optimizer's moments, "
+                    + "is not in it")
         }
-        guard let state = try? JSONDecoder().decode(State.self, from: Data((file.metadata["state"] ?? "").utf8)) else {
+        try requireSameRun(as: checkpoint)
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: Self.notFinite.positive, negativeInfinity: Self.notFinite.negative,
+            nan: Self.notFinite.nan)
+        let state = try? decoder.decode(State.self, from: Data(text.utf8))
+        let forkText = file.metadata[Checkpoint.Key.fork]
+        let forkState = forkText.flatMap { try? decoder.decode(ForkState.self, from: Data($0.utf8)) }
+        guard let state, (forkText == nil) == (forkState == nil) else {
             throw UserError("\(path): its metadata cannot be understood; another version wrote it")
         }
-        let saved = state.configuration
-        let now = configuration
-        if state.vocabularySize != corpus.vocabularySize {
+        guard state.step == checkpoint.step else {
+            throw UserError("\(path): its state is of step \(state.step), and its metadata say \(checkpoint.step)")
+        }
+        try restore(state, from: checkpoint, file, prefix: "")
+        if checkpoint.configuration.run.commands != configuration.run.commands {
+            control.commandsDone = try configuration.scheduledCommands().prefix { $0.step < state.step }.count
+        }
+        var restored = Restored(metadata: file.metadata)
+        if let forkState {
+            let other = try Trainer(configuration, corpus: corpus, compute: compute)
+            try other.restore(forkState.state, from: checkpoint, file, prefix: Self.forkPrefix)
+            other.control.commandsDone = control.commandsDone
+            restored.fork = (other, forkState.text)
+        }
+        return restored
+    }
+
+    private func requireSameRun(as checkpoint: Checkpoint) throws {
+        let path = checkpoint.path
+        if checkpoint.vocabularySize != corpus.vocabularySize {
             throw UserError(
-                "\(path) is of a run with a vocabulary of \(state.vocabularySize), and this run's is "
+                "\(path) is of a run with a vocabulary of \(checkpoint.vocabularySize), and this run's is "
                     + "\(corpus.vocabularySize): they must be equal")
         }
         // Threads, log and files may differ; they decide no bits.
         let sections: Set = ["data", "model", "training", "optimizer"]
         for key in ConfigurationKey.all
         where sections.contains(key.section) || ["run.seed", "run.steps"].contains(key.path) {
-            let (a, b) = (key.value(in: saved), key.value(in: now))
+            let (a, b) = (key.value(in: checkpoint.configuration), key.value(in: configuration))
             guard let a, let b, a != b else { continue }
             throw UserError("\(path) is of a run with \(key.path) = \(a), and this run has \(b): they must be equal")
         }
-        for buffer in stateBuffers { try file.copy(buffer.name, shape: buffer.shape, to: buffer.values) }
+    }
+
+    private func restore(_ state: State, from checkpoint: Checkpoint, _ file: SafeTensors.File, prefix: String) throws {
+        guard 0...configuration.run.steps ~= state.step,
+            state.control.isOf(
+                configuration.model, steps: configuration.run.steps, tokensPerStep: tokensPerStep,
+                commands: checkpoint.configuration.run.commands.count)
+        else { throw UserError("\(file.path): the state in its metadata belongs to another run") }
+        for tensor in checkpoint.naming.tensors(parameters.layout) {
+            try tensor.read(file, prefix: prefix, into: parameters.values)
+        }
+        for moment in moments(prefix: prefix) { try file.copy(moment.name, shape: moment.shape, to: moment.values) }
         step = state.step
         schedule.peak = state.peak
         gradientClip = state.gradientClip
         control = state.control
-        if saved.run.commands != now.run.commands {
-            let commands = try now.scheduledCommands()
-            control.commandsDone = commands.prefix { $0.step < state.step }.count
-        }
-        transformer.apply(control.state.plan(for: now.model))
+        transformer.apply(control.state.plan(for: configuration.model))
         transformer.restoreClippingStatistics(state.clippingStatistics)
         for average in transformer.weightAverages {
-            let name = Self.averageName(average.path)
-            guard file.names.contains(name) else { continue }
+            let name = Self.averageName(average.path, prefix: prefix)
+            guard file.shape(name) != nil else { continue }
             let values = UnsafeMutablePointer<Float>.allocate(capacity: average.count)
             defer { values.deallocate() }
             try file.copy(name, shape: [average.count], to: values)
             average.begin(with: values)
         }
-        return file.metadata
     }
 
     /// A second run that goes on from here with the same bits, beside this one: on the same batches and threads.
@@ -107,7 +173,8 @@ extension Trainer {
     /// - Throws: `UserError` if memory is short.
     func fork() throws -> Trainer {
         let other = try Trainer(configuration, corpus: corpus, compute: compute)
-        for (from, to) in zip(stateBuffers, other.stateBuffers) {
+        other.parameters.values.update(from: parameters.values, count: parameters.layout.count)
+        for (from, to) in zip(moments(prefix: ""), other.moments(prefix: "")) {
             to.values.update(from: from.values, count: from.shape.reduce(1, *))
         }
         other.step = step
@@ -122,5 +189,5 @@ extension Trainer {
         return other
     }
 
-    private static func averageName(_ path: ModulePath) -> String { "weight_averages.\(path)" }
+    private static func averageName(_ path: ModulePath, prefix: String) -> String { "\(prefix)weight_averages.\(path)" }
 }
