@@ -173,11 +173,14 @@ public final class RecordedRun: Sendable {
     }
 
     private static func verify(_ file: CheckpointFile) throws {
-        _ = try SafeTensors.File(file.path)
+        let checkpoint = try Checkpoint.verify(file.path)
+        guard checkpoint.isState, checkpoint.step == file.step else {
+            throw UserError("\(file.path) is no state after step \(file.step)")
+        }
     }
 
     private static func recordedPlace(_ file: CheckpointFile, of manifest: RunManifest) throws -> RecordedPlace {
-        guard let place = RecordedPlace(metadata: try SafeTensors.File(file.path).metadata) else {
+        guard let place = RecordedPlace(metadata: try SafeTensors.metadata(of: file.path)) else {
             throw UserError("\(file.path) is no checkpoint of a recorded run")
         }
         return RecordedPlace(step: file.step, events: place.events, commands: place.commands)

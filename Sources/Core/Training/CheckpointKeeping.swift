@@ -19,8 +19,6 @@ public struct CheckpointFile: Hashable, Sendable {
     /// At its step, nats per token; nil if the model was not evaluated then.
     public var validationLoss: Double?
 
-    static let validationKey = "validation_loss"
-
     public init(path: String, step: Int, validationLoss: Double?) {
         self.path = path
         self.step = step

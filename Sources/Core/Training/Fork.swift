@@ -4,6 +4,8 @@ public struct ForkChange: Codable, Sendable, Hashable {
     public enum Kind: String, Codable, Sendable {
         /// The fork begins.
         case began
+        /// The run was resumed, and its fork with it.
+        case resumed
         /// The fork is dropped.
         case dropped
         /// The fork became non-finite and was dropped.

@@ -157,7 +157,9 @@ extension SafeTensors.Header {
                 position += 1
             }
             let count = position - start
-            guard count == 1 || count > 1 && bytes[start] != 0x30 else { throw wrong("an integer from 0 up", at: start) }
+            guard count == 1 || count > 1 && bytes[start] != 0x30 else {
+                throw wrong("an integer from 0 up", at: start)
+            }
             return value
         }
 

@@ -112,7 +112,8 @@ extension Trainer {
             throw UserError("\(path): its state is of step \(state.step), and its metadata say \(checkpoint.step)")
         }
         try restore(state, from: checkpoint, file, prefix: "")
-        if checkpoint.configuration.run.commands != configuration.run.commands {
+        // Commands that were added come after those that are done; with others the steps alone tell.
+        if !configuration.run.commands.starts(with: checkpoint.configuration.run.commands) {
             control.commandsDone = try configuration.scheduledCommands().prefix { $0.step < state.step }.count
         }
         var restored = Restored(metadata: file.metadata)

@@ -13,6 +13,11 @@ extension TrainingEngine {
         return checkpoint.minutes > 0 && age >= 60 * checkpoint.minutes
     }
 
+    /// Of the parameters as they are; nil if it was not measured.
+    var validationLossNow: Float? {
+        progress.evaluation.flatMap { $0.step == trainer.step ? $0.validationLoss : nil }
+    }
+
     /// So that nothing is lost however the run ends.
     func lastCheckpointOfRun() {
         if keeping != nil, trainer.step > lastCheckpoint.step { checkpoint() }
@@ -25,11 +30,9 @@ extension TrainingEngine {
         lastCheckpoint.time = ContinuousClock.now
         let path = keeping.folder + "/" + CheckpointFile.name(step: trainer.step)
         do {
-            var metadata = keeping.prepare().merging(try progress.metadata()) { a, _ in a }
-            if let evaluation = progress.evaluation, evaluation.step == trainer.step {
-                metadata[CheckpointFile.validationKey] = String(evaluation.validationLoss)
-            }
-            try trainer.saveState(metadata: metadata, to: path)
+            let metadata = keeping.prepare().merging(try progress.metadata()) { a, _ in a }
+            try trainer.saveState(
+                metadata: metadata, validationLoss: validationLossNow, fork: forked, to: path)
             lastCheckpoint.step = trainer.step
             emit(.checkpointed(step: trainer.step, path: path))
             try prune(keeping.folder)
@@ -61,9 +64,9 @@ extension CheckpointFile {
         return names.compactMap { name in
             guard let step = step(ofName: name) else { return nil }
             let path = folder + "/" + name
-            let metadata = (try? SafeTensors.File(path))?.metadata
+            let metadata = try? SafeTensors.metadata(of: path)
             return CheckpointFile(
-                path: path, step: step, validationLoss: metadata?[validationKey].flatMap(Double.init))
+                path: path, step: step, validationLoss: metadata?[Checkpoint.Key.validationLoss].flatMap(Double.init))
         }
         .sorted { $0.step < $1.step }
     }

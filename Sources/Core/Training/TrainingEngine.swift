@@ -8,7 +8,7 @@ import Synchronization
 public actor TrainingEngine {
     var trainer: Trainer
     /// A second run that takes turns with this one, and what it does otherwise.
-    var forked: (trainer: Trainer, text: String)?
+    var forked: Trainer.ForkedRun?
     private let executor: ThreadExecutor
     nonisolated let mailbox = CommandMailbox()
     private nonisolated let channels = Mutex<[EventChannel]>([])
@@ -44,7 +44,11 @@ public actor TrainingEngine {
     ) throws {
         trainer = try Trainer(configuration, corpus: corpus)
         isResumed = resuming != nil
-        if let resuming { progress = RunProgress(metadata: try trainer.restoreState(from: resuming)) }
+        if let resuming {
+            let restored = try trainer.restoreState(from: resuming)
+            progress = RunProgress(metadata: restored.metadata)
+            forked = restored.fork
+        }
         firstStep = trainer.step
         self.recorded = recorded[...]
         self.keeping = keeping
@@ -72,6 +76,7 @@ public actor TrainingEngine {
         emit(.started(describe()))
         if !isResumed { trainer.initializeParameters() }
         emit(.stateChanged(.running, step: trainer.step))
+        if let forked { emit(.forkChanged(ForkChange(kind: .resumed, step: trainer.step, text: forked.text))) }
         let outcome = await train()
         trainer.finishEffects()
         emitNews()
@@ -310,7 +315,7 @@ public actor TrainingEngine {
             if path != statePath, FileManager.default.fileExists(atPath: path) {
                 throw UserError("\(path) exists already and is not overwritten; name another file")
             }
-            try trainer.saveState(to: path)
+            try trainer.saveState(validationLoss: validationLossNow, fork: forked, to: path)
             statePath = path
             emit(.saved(step: trainer.step, path: path))
         } catch {

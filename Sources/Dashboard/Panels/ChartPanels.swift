@@ -110,7 +110,7 @@ enum ChartPanels {
         guard let kind = state.forkState else { return nil }
         let name =
             switch kind {
-            case .began: "fork"
+            case .began, .resumed: "fork"
             case .swapped: "former run"
             case .dropped: "fork (dropped)"
             case .diverged: "fork (diverged)"

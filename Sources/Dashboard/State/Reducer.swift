@@ -210,6 +210,9 @@ extension DashboardState {
             // The fork has the run's past.
             forkAverage = average.branch
         case .swapped: SmoothedSeries.exchangeAverages(&average, &forkAverage)
+        case .resumed:
+            // Its curve is known if the run's past was told.
+            if fork.lastStep == nil { forkAverage = average.branch }
         case .dropped, .diverged: break
         }
     }
