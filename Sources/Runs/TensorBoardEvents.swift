@@ -8,6 +8,7 @@ public struct TensorBoardEvents: Sendable {
     private var tokensPerStep: Int?
     /// Of the event before, seconds since 1970.
     private var time: Double
+    private let began: Double
     /// Steps completed.
     private var step = 0
 
@@ -17,7 +18,7 @@ public struct TensorBoardEvents: Sendable {
         self.began = began
     }
 
-    private let began: Double
+
 
     /// The record that every file begins with.
     ///
