@@ -165,7 +165,9 @@ public struct RunComparison: Codable, Sendable {
         rows.map { row in
             let steps = row.outcome == nil || row.outcome == .completed ? "" : " \(row.outcome?.rawValue ?? "")"
             let total = row.totalSteps == row.steps ? "" : row.totalSteps.map { "/\($0)" } ?? ""
-            let gap = row.gapStep == nil || row.gapStep == row.steps ? "" : " at \(row.gapStep ?? 0)"
+            // Where both runs ended needs no saying.
+            let isAtEnd = row.gapStep == row.steps && row.gapStep == rows[0].steps
+            let gap = isAtEnd ? "" : row.gapStep.map { " at \($0)" } ?? ""
             let mark = row.gapIsOfValidation == false ? " (loss)" : ""
             return [
                 row.run, row.recipe ?? "-", "\(row.steps)\(total)\(steps)", RunText.loss(row.loss),

@@ -152,7 +152,7 @@ import Testing
         #expect(comparison.notes.isEmpty)
         #expect(
             comparison.cells[1].prefix(8) == ["b", "nvfp4", "3/4", "3.0000", "3.0000", "9.0000", "2.5000", "+25.00 % at 2"])
-        #expect(comparison.cells[2][7] == "+100.00 % (loss)")
+        #expect(comparison.cells[2][7] == "+100.00 % at 2 (loss)")
     }
 
     @Test func whatIsNotComparableIsNoted() {

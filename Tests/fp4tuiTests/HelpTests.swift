@@ -30,9 +30,9 @@ import Testing
                   config                  Print the complete effective configuration as TOML.
                   presets                 List the named configurations.
                   recipes                 List the precision recipes; 'recipes show' shows one.
-                  export <run>            Write a recorded run for TensorBoard, as CSV or Markdown.
+                  export <run>            Write a recorded run as TensorBoard, CSV, Markdown.
                   compare <run> <run>     Draw the losses of recorded runs, and a table.
-                  render <run>            Draw the dashboard of a recorded run as text or a picture.
+                  render <run>            Draw a recorded dashboard as text, SVG or PNG.
                   cost                    Measure what a recipe's matrix products cost here.
                   study                   Train recipes side by side and compare them.
                   sensitivity [<model>]   Measure which linears bear low precision.

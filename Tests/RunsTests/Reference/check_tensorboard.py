@@ -13,7 +13,7 @@ import struct
 import sys
 import tempfile
 
-from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorboard.summary.writer import record_writer
 
@@ -32,7 +32,7 @@ def read(path):
             assert file.read(4) == struct.pack("<I", record_writer.masked_crc32c(payload)), "check of a record"
             size += 1
     assert size == count, (size, count)
-    accumulator = event_accumulator.EventAccumulator(path, size_guidance={"tensors": 0})
+    accumulator = plugin_event_accumulator.EventAccumulator(path, tensor_size_guidance={tag: 0 for tag in ("scalars", "text")})
     accumulator.Reload()
     return count, accumulator
 
