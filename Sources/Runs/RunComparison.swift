@@ -84,13 +84,14 @@ public struct RunComparison: Codable, Sendable {
         let validation = curve.evaluations.map(\.validationLoss)
         return Row(
             run: curve.run, steps: last?.step ?? 0, totalSteps: run?.totalSteps, outcome: summary?.outcome,
-            recipe: run?.recipe.label, seed: run?.seed, loss: means(losses).last, bestLoss: means(losses).min(),
+            recipe: run?.recipe.label, seed: run?.seed, loss: means(losses).last,
+            bestLoss: means(losses).filter(\.isFinite).min(),
             validationLoss: validation.last, bestValidationLoss: validation.filter(\.isFinite).min(), cost: mean?.cost,
             shares: mean?.shares, seconds: summary?.elapsedSeconds ?? last?.elapsedSeconds,
             tokensPerSecond: rate.flatMap { $0.isFinite ? $0 : nil })
     }
 
-    /// Of every `window` losses that follow one another, as far as they are finite; of all if there are fewer.
+    /// Of every `window` losses that follow one another; of all if there are fewer.
     static func means(_ losses: [Double]) -> [Double] {
         guard !losses.isEmpty else { return [] }
         let size = min(window, losses.count)
@@ -140,15 +141,18 @@ public struct RunComparison: Codable, Sendable {
                     "\(name) has not the \(different.joined(separator: ", nor the ")) of \(names[0]): "
                         + "their losses say little about each other")
             }
-            if run.seed != first.seed { notes.append("\(name) has another seed than \(names[0]): part of the gap is chance") }
+            if run.seed != first.seed {
+                notes.append("\(name) has another seed than \(names[0]): part of the gap is chance")
+            }
             if run.totalSteps != first.totalSteps {
                 notes.append(
                     "\(name) is a run of \(RunText.grouped(run.totalSteps)) steps, \(names[0]) of "
                         + "\(RunText.grouped(first.totalSteps)): their learning rates differ at the same step")
             }
             if run.threads != first.threads || run.kernels != first.kernels {
-                notes.append("\(name) ran on \(run.threads) threads with \(run.kernels), \(names[0]) on \(first.threads) "
-                    + "with \(first.kernels): their times cannot be compared")
+                notes.append(
+                    "\(name) ran on \(run.threads) threads with \(run.kernels), \(names[0]) on \(first.threads) "
+                        + "with \(first.kernels): their times cannot be compared")
             }
         }
         return notes
@@ -183,7 +187,7 @@ public struct RunComparison: Codable, Sendable {
     /// What the columns mean.
     public static let legend = """
         loss and best are means of \(window) steps; gap is the validation loss against the first run's at the last step where \
-        both were evaluated; cost is the theoretical time of the matrix products, BF16 being 100 %; precision is the mean \
+        both were evaluated, or that of loss where there is none such; cost is the theoretical time of the matrix products, BF16 being 100 %; precision is the mean \
         share of the layers' FLOPs.
         """
 

@@ -18,8 +18,6 @@ public struct TensorBoardEvents: Sendable {
         self.began = began
     }
 
-
-
     /// The record that every file begins with.
     ///
     /// - Parameters:

@@ -24,14 +24,15 @@ struct CompareCommand: ParsableCommand {
 
             EXAMPLES:
               fp4tui compare bf16 zhou2025 nvfp4
-              fp4tui compare runs/a runs/b --format svg --log --out losses.svg
+              fp4tui compare runs/a runs/b --from 1000 --format svg --out losses.svg
             """)
 
     enum Format: String, CaseIterable, ExpressibleByArgument {
         case text, markdown, svg, json
     }
 
-    @Argument(help: ArgumentHelp("Folders of runs, or their names in runs; the first is the reference.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("Folders of runs, or their names in runs; the first is the reference.", valueName: "run"))
     var runs: [String]
 
     @Option(help: "What to write.")
@@ -40,10 +41,17 @@ struct CompareCommand: ParsableCommand {
     @Flag(help: "Logarithmic y axis.")
     var log = false
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("First step of the chart: later ones are easier to tell apart.", valueName: "step"))
+    var from = 0
+
     @Flag(help: "Draw the chart with ASCII alone.")
     var ascii = false
 
-    @Option(help: ArgumentHelp("Columns and rows of the chart; by default as wide as the terminal.", valueName: "columns>x<rows"))
+    @Option(
+        help: ArgumentHelp(
+            "Columns and rows of the chart; by default as wide as the terminal.", valueName: "columns>x<rows"))
     var size: PictureSize?
 
     @Option(
@@ -59,7 +67,9 @@ struct CompareCommand: ParsableCommand {
     var overwrite = false
 
     func validate() throws {
-        guard runs.count >= 2 else { throw ValidationError("compare takes two runs or more, and \(runs.count) is given") }
+        guard runs.count >= 2 else {
+            throw ValidationError("compare takes two runs or more, and \(runs.count) is given")
+        }
         guard runs.count <= ComparisonChart.mostCurves else {
             throw ValidationError(
                 "compare takes at most \(ComparisonChart.mostCurves) runs, and \(runs.count) are given")
@@ -76,18 +86,18 @@ struct CompareCommand: ParsableCommand {
             case .text: text(comparison, theme)
             case .markdown: comparison.markdown
             case .json: try JSONText.encode(comparison, isPretty: true) + "\n"
-            case .svg: Self.chart(comparison, isLogarithmic: log).svg(theme: theme, title: "Loss")
+            case .svg: chart(comparison).svg(theme: theme, title: "Loss")
             }
         try OutputFile.write(Data(text.utf8), to: out)
     }
 
-    static func chart(_ comparison: RunComparison, isLogarithmic: Bool) -> ComparisonChart {
+    private func chart(_ comparison: RunComparison) -> ComparisonChart {
         let curves = comparison.curves.map { run in
             var curve = ComparisonChart.Curve(run.run)
-            for metrics in run.steps { curve.append(step: metrics.step, loss: metrics.loss) }
+            for metrics in run.steps where metrics.step >= from { curve.append(step: metrics.step, loss: metrics.loss) }
             return curve
         }
-        return ComparisonChart(curves, isLogarithmic: isLogarithmic)
+        return ComparisonChart(curves, isLogarithmic: log)
     }
 
     private func text(_ comparison: RunComparison, _ theme: Theme) -> String {
@@ -96,7 +106,7 @@ struct CompareCommand: ParsableCommand {
         let isKnown = isTerminal && ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &terminal) == 0 && terminal.ws_col > 0
         let columns = isKnown ? Int(terminal.ws_col) : 100
         let size = size?.size ?? Size(width: min(columns, 160), height: 20)
-        let frame = Self.chart(comparison, isLogarithmic: log).frame(size: size, glyphs: ascii ? .ascii : .braille)
+        let frame = chart(comparison).frame(size: size, glyphs: ascii ? .ascii : .braille)
         let isColoured = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
         let picture = isColoured ? frame.ansi(theme: theme) : frame.text
         let rows = comparison.cells.enumerated().map { index, cells in

@@ -24,10 +24,11 @@ struct ExportCommand: ParsableCommand {
               val/         loss
               perf/        tokens_per_s step_ms forward_ms backward_ms optimizer_ms
                            quantize_ms
-              prec/        share_fp4 share_fp8 share_bf16 cost changes
+              prec/        share_fp4 share_fp8 share_bf16 cost
               prec/MODULE/ format (bits, the mean of its three GEMMs) grad_norm, and the
                            largest of its operands' amax saturated underflow error
               fork/        loss
+              texts        run sample prec/changes
 
             EXAMPLES:
               fp4tui export baby --format tensorboard
@@ -47,7 +48,7 @@ struct ExportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("File, or folder for TensorBoard, to write to.", valueName: "path"))
     var out: String?
 
-    @Flag(help: "Let --out replace a file that exists.")
+    @Flag(help: "Replace a file that exists.")
     var overwrite = false
 
     func run() throws {

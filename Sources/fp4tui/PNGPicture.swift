@@ -32,7 +32,8 @@ enum PNGPicture {
                 canvas.setColour(word.colour)
                 // Each character in its own cell: fonts that are not monospaced keep to the grid too.
                 for (index, scalar) in word.text.unicodeScalars.enumerated() {
-                    canvas.show(String(Character(scalar)), x: word.x + Double(index) * metrics.cellWidth, y: word.baseline)
+                    canvas.show(
+                        String(Character(scalar)), x: word.x + Double(index) * metrics.cellWidth, y: word.baseline)
                 }
                 if word.isUnderlined {
                     canvas.fill(

@@ -10,7 +10,7 @@ struct RenderCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "render",
         abstract: "Draw the dashboard of a recorded run as text or a picture.",
-        usage: "fp4tui render <run> [--size <columns>x<rows>] [--step <n>] [--format <format>] [--out <file>]",
+        usage: "fp4tui render <run> [--size 120x40] [--step <n>] [--format <format>] [options]",
         discussion: """
             FORMATS:
               text  the characters
@@ -22,7 +22,7 @@ struct RenderCommand: ParsableCommand {
 
             EXAMPLES:
               fp4tui render baby --format ansi
-              fp4tui render baby --size 120x40 --step 500 --theme light --format svg --out baby.svg
+              fp4tui render baby --size 120x40 --step 500 --format svg --out baby.svg
               fp4tui render baby --focus events --full
             """)
 

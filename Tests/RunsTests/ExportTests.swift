@@ -20,7 +20,9 @@ import Testing
     }
 
     @Test func csvFieldsAreQuotedWhereTheyNeedIt() {
-        #expect(CSVExport.line(["a", "b,c", "say \"no\"", "two\nlines", ""]) == "a,\"b,c\",\"say \"\"no\"\"\",\"two\nlines\",\r\n")
+        #expect(
+            CSVExport.line(["a", "b,c", "say \"no\"", "two\nlines", ""])
+                == "a,\"b,c\",\"say \"\"no\"\"\",\"two\nlines\",\r\n")
     }
 
     @Test func markdown() {
@@ -98,6 +100,17 @@ import Testing
         #expect(TensorBoardExport.data(empty) == TensorBoardEvents.header(time: 1000))
     }
 
+    /// A model that would be divided by zero, or that no memory holds.
+    @Test func anImpossibleModelIsDamage() throws {
+        let line = try EventLine(.started(Exported.description())).json()
+        #expect(try EventLine(json: line).event == .started(Exported.description()))
+        for (key, value) in [("\"heads\":4", "\"heads\":0"), ("\"layers\":1", "\"layers\":1000000000000")] {
+            let damaged = line.replacingOccurrences(of: key, with: value)
+            #expect(damaged != line)
+            #expect(throws: DecodingError.self) { _ = try EventLine(json: damaged) }
+        }
+    }
+
     /// What no run tells must not end the program.
     @Test func impossibleFigures() {
         var run = Exported.description()
@@ -151,7 +164,9 @@ import Testing
         #expect(rows[0].tokensPerSecond == 400)
         #expect(comparison.notes.isEmpty)
         #expect(
-            comparison.cells[1].prefix(8) == ["b", "nvfp4", "3/4", "3.0000", "3.0000", "9.0000", "2.5000", "+25.00 % at 2"])
+            comparison.cells[1].prefix(8) == [
+                "b", "nvfp4", "3/4", "3.0000", "3.0000", "9.0000", "2.5000", "+25.00 % at 2",
+            ])
         #expect(comparison.cells[2][7] == "+100.00 % at 2 (loss)")
     }
 

@@ -34,7 +34,9 @@ import Testing
         #expect(rows.count == 8 && rows[6].hasPrefix("6,"))
 
         let markdown = try Binary.run(["export", run, "--format", "markdown"]).output
-        #expect(markdown.contains("| outcome | completed |") && markdown.contains("| whole run | 0.0 % | 0.0 % | 100.0 % |"))
+        #expect(
+            markdown.contains("| outcome | completed |") && markdown.contains("| whole run | 0.0 % | 0.0 % | 100.0 % |")
+        )
 
         let folder = run + "/tensorboard"
         let first = try Binary.run(["export", run, "--format", "tensorboard", "--out", folder])
@@ -90,7 +92,8 @@ import Testing
         let found = try JSONDecoder().decode(Found.self, from: Data(json.utf8))
         #expect(found.rows.map(\.run) == ["a", "b"] && found.rows.map(\.steps) == [6, 4])
         #expect(found.rows[0].gap == nil && found.rows[1].gap != nil)
-        #expect(try Binary.run(["compare", root + "/a", root + "/b", "--format", "markdown"]).output.hasPrefix("| run |"))
+        #expect(
+            try Binary.run(["compare", root + "/a", root + "/b", "--format", "markdown"]).output.hasPrefix("| run |"))
         #expect(try Binary.run(["compare", root + "/a", root + "/b", "--format", "svg"]).output.hasPrefix("<svg "))
         #expect(try Binary.run(["compare", root + "/a"]).status == 2)
     }

@@ -149,7 +149,7 @@ extension SVGText {
     fileprivate mutating func grid(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ colour: String) {
         line(
             "<path d=\"M\(SVGText.number(x1)),\(SVGText.number(y1))L\(SVGText.number(x2)),\(SVGText.number(y2))\" "
-                + "stroke=\"\(colour)\" stroke-width=\"1\"/>")
+                + "stroke=\"\(colour)\" stroke-opacity=\"0.5\"/>")
     }
 
     fileprivate mutating func label(_ text: String, x: Double, y: Double, anchor: String) {
