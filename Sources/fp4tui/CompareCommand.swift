@@ -107,7 +107,8 @@ struct CompareCommand: ParsableCommand {
         let columns = isKnown ? Int(terminal.ws_col) : 100
         let size = size?.size ?? Size(width: min(columns, 160), height: 20)
         let frame = chart(comparison).frame(size: size, glyphs: ascii ? .ascii : .braille)
-        let isColoured = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+        let environment = ProcessInfo.processInfo.environment
+        let isColoured = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
         let picture = isColoured ? frame.ansi(theme: theme) : frame.text
         let rows = comparison.cells.enumerated().map { index, cells in
             [String(Character(ComparisonChart.letter(index)))] + cells
