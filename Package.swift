@@ -92,7 +92,8 @@ let package = Package(
         .testTarget(
             name: "TerminalTests", dependencies: ["Terminal", "Dashboard", "Core", "CPseudoTerminal"],
             swiftSettings: strict),
-        .testTarget(name: "RunsTests", dependencies: ["Runs", "Core"], swiftSettings: strict),
+        .testTarget(
+            name: "RunsTests", dependencies: ["Runs", "Core"], exclude: ["Reference"], swiftSettings: strict),
         .testTarget(
             name: "fp4tuiTests", dependencies: ["fp4tui", "Core", "Runs", "Dashboard"], swiftSettings: strict),
     ],

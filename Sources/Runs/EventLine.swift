@@ -71,7 +71,13 @@ public struct EventLine: Codable, Hashable, Sendable {
         let container = try decoder.container(keyedBy: Key.self)
         time = try container.decodeIfPresent(Double.self, forKey: .time)
         switch try container.decode(Kind.self, forKey: .event) {
-        case .started: event = .started(try RunDescription(from: decoder))
+        case .started:
+            let description = try RunDescription(from: decoder)
+            guard description.hasPossibleModel else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .event, in: container, debugDescription: "no configuration allows this model")
+            }
+            event = .started(description)
         case .stepped: event = .stepped(try StepMetrics(from: decoder))
         case .evaluated: event = .evaluated(try Evaluation(from: decoder))
         case .sampled: event = .sampled(try TextSample(from: decoder))

@@ -212,9 +212,13 @@ public final class RecordedRun: Sendable {
 
     /// The engine that trains it, with a recorder among its readers.
     ///
-    /// - Parameter state: a file to begin from, of a run that is not this one.
+    /// - Parameters:
+    ///   - state: a file to begin from, of a run that is not this one.
+    ///   - writesTensorBoard: whether a TensorBoard event file is written into the folder too.
     /// - Throws: `UserError` if the run cannot begin or not be recorded.
-    public func engine(corpus: any Corpus, resuming state: String? = nil) throws -> TrainingEngine {
+    public func engine(
+        corpus: any Corpus, resuming state: String? = nil, writesTensorBoard: Bool = false
+    ) throws -> TrainingEngine {
         let keeping = CheckpointKeeping(folder: folder.checkpointsPath) { [weak self] in
             self?.recorder.withLock { $0 }?.place() ?? [:]
         }
@@ -223,7 +227,8 @@ public final class RecordedRun: Sendable {
             recorded: commands,
             keeping: keeping)
         let new = try RunRecorder(
-            folder, lock: lock, resuming: place, channel: engine.subscribe(), publish: { engine.publish($0) })
+            folder, lock: lock, resuming: place, channel: engine.subscribe(),
+            writesTensorBoard: writesTensorBoard, publish: { engine.publish($0) })
         recorder.withLock { $0 = new }
         return engine
     }

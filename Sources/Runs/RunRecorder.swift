@@ -9,6 +9,8 @@ public final class RunRecorder: Sendable {
         let commands: JSONLinesWriter
         /// What could not be written yet, and how many lines did not even find room there.
         var waiting = Waiting()
+        /// nil if it is not wanted, or cannot be written any more.
+        var tensorBoard: TensorBoardWriter?
         var step = 0
     }
 
@@ -46,11 +48,12 @@ public final class RunRecorder: Sendable {
     ///   - lock: on the folder.
     ///   - resuming: the checkpoint that the run goes on from, and how many lines the files had before it.
     ///   - channel: of whose events this is the only reader.
+    ///   - writesTensorBoard: whether a TensorBoard event file is written into the folder too.
     ///   - publish: takes warnings to all readers of the run.
     /// - Throws: `UserError` naming the file that cannot be written.
     public init(
         _ folder: RunFolder, lock: RunLock, resuming: RecordedPlace? = nil, channel: EventChannel,
-        publish: @escaping @Sendable (TrainingEvent) -> Void,
+        writesTensorBoard: Bool = false, publish: @escaping @Sendable (TrainingEvent) -> Void,
         now: @escaping @Sendable () -> Double = { Date().timeIntervalSince1970 }
     ) throws {
         self.folder = folder
@@ -67,7 +70,11 @@ public final class RunRecorder: Sendable {
             }
             try? FileManager.default.removeItem(atPath: folder.summaryPath)
         }
-        files = Mutex(Files(events: events, commands: commands))
+        let tensorBoard =
+            writesTensorBoard
+            ? try TensorBoardWriter(
+                folder: folder.path, run: folder.name, time: now(), resumedAfter: resuming?.step) : nil
+        files = Mutex(Files(events: events, commands: commands, tensorBoard: tensorBoard))
     }
 
     /// Records until the run is over.
@@ -107,6 +114,7 @@ public final class RunRecorder: Sendable {
     private func write(_ events: [TrainingEvent], to files: inout Files) {
         guard !events.isEmpty else { return }
         let time = (now() * 1000).rounded() / 1000
+        writeTensorBoard(events, time, &files)
         var lines: [String] = []
         var commands: [String] = []
         var summary: RunSummary?
@@ -139,6 +147,15 @@ public final class RunRecorder: Sendable {
             if !wasWaiting {
                 publish(.warning(step: files.step, message: "\(error); the run goes on, and this is tried again"))
             }
+        }
+    }
+
+    private func writeTensorBoard(_ events: [TrainingEvent], _ time: Double, _ files: inout Files) {
+        do {
+            for event in events { try files.tensorBoard?.append(EventLine(event, time: time)) }
+        } catch {
+            files.tensorBoard = nil
+            publish(.warning(step: files.step, message: "\(error); the run goes on without it"))
         }
     }
 

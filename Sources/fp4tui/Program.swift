@@ -10,10 +10,9 @@ struct Program: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, SampleCommand.self, ConfigCommand.self, PresetsCommand.self, RecipesCommand.self,
-            RunsCommand.self, AttachCommand.self, ReplayCommand.self, RerunCommand.self, CostCommand.self,
-            StudyCommand.self,
-            SensitivityCommand.self, BenchCommand.self,
-            QuantizeCommand.self,
+            RunsCommand.self, AttachCommand.self, ReplayCommand.self, RerunCommand.self, ExportCommand.self,
+            CompareCommand.self, RenderCommand.self, CostCommand.self, StudyCommand.self, SensitivityCommand.self,
+            BenchCommand.self, QuantizeCommand.self,
         ],
         defaultSubcommand: TrainCommand.self)
 }

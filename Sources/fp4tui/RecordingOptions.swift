@@ -10,10 +10,13 @@ struct RunStart {
     var recorded: RecordedRun?
     /// A saved state to go on from, if it is not a recorded run that goes on.
     var resuming: String?
+    var writesTensorBoard = false
 
     /// - Throws: `UserError` if the run cannot begin.
     func engine(corpus: any Corpus) throws -> TrainingEngine {
-        if let recorded { return try recorded.engine(corpus: corpus, resuming: resuming) }
+        if let recorded {
+            return try recorded.engine(corpus: corpus, resuming: resuming, writesTensorBoard: writesTensorBoard)
+        }
         return try TrainingEngine(configuration: configuration, corpus: corpus, resuming: resuming)
     }
 }
@@ -28,6 +31,9 @@ struct RecordingOptions: ParsableArguments {
 
     @Flag(help: "Leave no trace: no folder, no checkpoints.")
     var noRecord = false
+
+    @Flag(help: "Write a TensorBoard event file into the run's folder while it trains.")
+    var tensorboard = false
 
     @Option(
         help: ArgumentHelp(
@@ -45,6 +51,9 @@ struct RecordingOptions: ParsableArguments {
     var forgetCommands = false
 
     func validate() throws {
+        if noRecord, tensorboard {
+            throw ValidationError("--tensorboard writes into the run's folder: leave out --no-record")
+        }
         if noRecord, runDir != nil { throw ValidationError("--no-record leaves no folder: leave out --run-dir") }
         if resume == nil {
             if checkpoint != nil {
@@ -69,7 +78,9 @@ struct RecordingOptions: ParsableArguments {
         try check(configuration)
         if noRecord { return RunStart(configuration: configuration, resuming: resume) }
         let recorded = try create(configuration, name: options.name)
-        return RunStart(configuration: recorded.manifest.configuration, recorded: recorded, resuming: resume)
+        return RunStart(
+            configuration: recorded.manifest.configuration, recorded: recorded, resuming: resume,
+            writesTensorBoard: tensorboard)
     }
 
     private static func isFile(_ path: String) -> Bool {
@@ -100,7 +111,8 @@ struct RecordingOptions: ParsableArguments {
         if let step = recorded.checkpoint?.step, step >= recorded.manifest.configuration.run.steps {
             throw UserError("--resume \(folder.path): the run is complete: all \(step) steps are done")
         }
-        return RunStart(configuration: recorded.manifest.configuration, recorded: recorded)
+        return RunStart(
+            configuration: recorded.manifest.configuration, recorded: recorded, writesTensorBoard: tensorboard)
     }
 
     private func create(_ configuration: RunConfiguration, name: String?) throws -> RecordedRun {

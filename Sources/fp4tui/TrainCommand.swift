@@ -29,11 +29,14 @@ struct TrainCommand: AsyncParsableCommand {
               sample                  Write text with a trained model.
               config                  Print the complete effective configuration as TOML.
               presets                 List the named configurations.
+              recipes                 List the precision recipes; 'recipes show' shows one.
               runs                    List the recorded runs.
               attach <run>            Open the dashboard on a run of another process.
               replay <run>            Play a recorded run in the dashboard.
               rerun <run>             Train a run again and check that it has the same bits.
-              recipes                 List the precision recipes; 'recipes show' shows one.
+              export <run>            Write a recorded run as TensorBoard, CSV, Markdown.
+              compare <run> <run>     Draw the losses of recorded runs, and a table.
+              render <run>            Draw a recorded dashboard as text, SVG or PNG.
               cost                    Measure what a recipe's matrix products cost here.
               study                   Train recipes side by side and compare them.
               sensitivity [<model>]   Measure which linears bear low precision.

@@ -99,6 +99,26 @@ import Testing
         return copy
     }
 
+    @Test func aTensorBoardFileIsWrittenWhileItTrains() async throws {
+        let run = try Self.create(
+            Self.configuration {
+                $0.run.steps = 8
+                $0.run.commands = []
+            })
+        let engine = try run.engine(
+            corpus: try CorpusLoader.load(run.manifest.configuration.data, seed: 1), writesTensorBoard: true)
+        let recording = Task { await run.record(engine) }
+        _ = await engine.run()
+        await recording.value
+        let names = try FileManager.default.contentsOfDirectory(atPath: run.folder.path)
+        let name = try #require(names.first { $0.hasPrefix(TensorBoardWriter.filePrefix) })
+        let live = try Data(contentsOf: URL(fileURLWithPath: run.folder.path + "/" + name))
+        // What is exported afterwards has the same records behind the header.
+        let exported = TensorBoardExport.data(try RunRecording(reading: run.folder))
+        #expect(live.count == exported.count)
+        #expect(live.range(of: Data("train/loss".utf8)) != nil)
+    }
+
     @Test func aRunIsWrittenDown() async throws {
         let run = try Self.create(Self.configuration())
         let summary = try await Self.train(run)

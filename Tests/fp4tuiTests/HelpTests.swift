@@ -31,6 +31,9 @@ import Testing
                   presets                 List the named configurations.
                   recipes                 List the precision recipes; 'recipes show' shows one.
                   replay <run>            Play a recorded run in the dashboard.
+                  export <run>            Write a recorded run as TensorBoard, CSV, Markdown.
+                  compare <run> <run>     Draw the losses of recorded runs, and a table.
+                  render <run>            Draw a recorded dashboard as text, SVG or PNG.
                   cost                    Measure what a recipe's matrix products cost here.
                   study                   Train recipes side by side and compare them.
                   sensitivity [<model>]   Measure which linears bear low precision.

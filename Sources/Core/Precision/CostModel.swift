@@ -160,7 +160,13 @@ public struct PrecisionShares: Codable, Hashable, Sendable, CustomStringConverti
     /// Such as `fp4 22 % fp8 78 %`; precisions that are not used are left out.
     public var description: String {
         [("fp4", fp4), ("fp8", fp8), ("bf16", bf16)].filter { $0.1 > 0 }
-            .map { "\($0.0) \(Int(($0.1 * 100).rounded())) %" }.joined(separator: " ")
+            .map { "\($0.0) \(Self.percent($0.1)) %" }.joined(separator: " ")
+    }
+
+    /// A damaged recording may hold any number.
+    private static func percent(_ share: Double) -> String {
+        let percent = (share * 100).rounded()
+        return abs(percent) < 1e15 ? "\(Int(percent))" : "\(percent)"
     }
 }
 

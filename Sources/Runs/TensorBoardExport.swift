@@ -1,0 +1,45 @@
+import Core
+import Foundation
+
+/// A whole run as one event file.
+public enum TensorBoardExport {
+    /// - Parameter progress: told the share that is done.
+    public static func data(_ recording: RunRecording, progress: (Double) -> Void = { _ in }) -> Data {
+        let began = recording.manifest.created
+        var events = TensorBoardEvents(began: began)
+        var data = TensorBoardEvents.header(time: began)
+        for (index, line) in recording.events.enumerated() {
+            data += events.records(for: line)
+            if index % 1024 == 0 { progress(Double(index) / Double(recording.events.count)) }
+        }
+        return data
+    }
+
+    /// Writes the file into a folder, which is made if it isn't there. TensorBoard would take several event files of a
+    /// folder for one run, so it must hold no other.
+    ///
+    /// - Returns: the file's path.
+    /// - Throws: `UserError` if there is an event file already, or the file cannot be written.
+    public static func write(
+        _ recording: RunRecording, to folder: String, overwrite: Bool, progress: (Double) -> Void = { _ in }
+    ) throws(UserError) -> String {
+        let name = TensorBoardWriter.fileName(time: recording.manifest.created, run: recording.folder.name)
+        let path = folder + "/" + name
+        let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let files = found.filter { $0.hasPrefix(TensorBoardWriter.filePrefix) }.sorted()
+        if let other = files.first(where: { $0 != name }) {
+            throw UserError(
+                "\(folder) holds \(other), and TensorBoard would take both for one run: --out names another folder")
+        }
+        if files.contains(name), !overwrite {
+            throw UserError("\(path) exists; --overwrite replaces it")
+        }
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try data(recording, progress: progress).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw UserError("\(path) cannot be written: \(error.localizedDescription)")
+        }
+        return path
+    }
+}
