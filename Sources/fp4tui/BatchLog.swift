@@ -32,7 +32,8 @@ struct BatchLog {
             return Self.header(description)
         case .stateChanged(let state, let step):
             if last == nil { firstStep = step }
-            return state == .paused ? ["paused at step \(step)"] : []
+            guard state == .paused else { return [] }
+            return ["paused at step \(step)" + (folder.map { ": fp4tui attach \($0) can go on" } ?? "")]
         case .stepped(let metrics):
             return stepped(metrics)
         case .evaluated(let evaluation):

@@ -33,7 +33,7 @@ struct TrainCommand: AsyncParsableCommand {
               runs                    List the recorded runs.
               attach <run>            Open the dashboard on a run of another process.
               replay <run>            Play a recorded run in the dashboard.
-              rerun <run>             Train a run again and check that it has the same bits.
+              rerun <run>             Train a run again and compare the bits.
               export <run>            Write a recorded run as TensorBoard, CSV, Markdown.
               compare <run> <run>     Draw the losses of recorded runs, and a table.
               render <run>            Draw a recorded dashboard as text, SVG or PNG.

@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func aRunWithoutAScreenIsNotPaused() throws {
-        let result = try Binary.run(["--batch", "--preset", "micro", "--at", "3:pause"])
+        let result = try Binary.run(["--batch", "--no-record", "--preset", "micro", "--at", "3:pause"])
         #expect(result.status == 2)
         #expect(result.errors.contains("nobody could resume it"))
     }

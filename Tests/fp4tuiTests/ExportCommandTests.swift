@@ -52,7 +52,7 @@ import Testing
         let root = try Self.root.get()
         let missing = try Binary.run(["export", root + "/c", "--format", "csv"])
         #expect(missing.status == 2)
-        #expect(missing.errors == "fp4tui: there is no run \(root)/c, here or in runs\n")
+        #expect(missing.errors == "fp4tui: there is no run \(root)/c, here or in \(Binary.runs)\n")
 
         let damaged = RunFolder(root + "/damaged")
         try FileManager.default.copyItem(atPath: root + "/a", toPath: damaged.path)

@@ -30,7 +30,10 @@ import Testing
                   config                  Print the complete effective configuration as TOML.
                   presets                 List the named configurations.
                   recipes                 List the precision recipes; 'recipes show' shows one.
+                  runs                    List the recorded runs.
+                  attach <run>            Open the dashboard on a run of another process.
                   replay <run>            Play a recorded run in the dashboard.
+                  rerun <run>             Train a run again and compare the bits.
                   export <run>            Write a recorded run as TensorBoard, CSV, Markdown.
                   compare <run> <run>     Draw the losses of recorded runs, and a table.
                   render <run>            Draw a recorded dashboard as text, SVG or PNG.
@@ -46,8 +49,8 @@ import Testing
                   1    the run diverged: loss or gradient norm is not finite
                   2    a flag, a key, a file, the terminal or the data cannot be used
                   130  interrupted by SIGINT;  143 by SIGTERM;  141 standard output was closed
-                  A signal ends the run between two steps, and the model is saved if
-                  --save is given; a second signal ends the program at once.
+                  A signal ends the run between two steps: a last checkpoint is written, and
+                  the model if --save is given; a second signal ends the program at once.
 
                 USAGE: fp4tui [options]
                        fp4tui --batch [--json] [options]
@@ -76,10 +79,21 @@ import Testing
                   --script <file>         Commands from a file, one 'STEP: COMMAND' a line; #
                                           is a comment.
 
+                RECORDING:
+                  --run-dir <path>        The run's folder. Without it: runs/NAME, with the
+                                          name of the run or of the preset and a number.
+                  --no-record             Leave no trace: no folder, no checkpoints.
+                  --tensorboard           Write a TensorBoard event file into the run's folder
+                                          while it trains.
+                  --resume <run|file>     Go on with a recorded run, with its settings; or
+                                          begin a run from a file that save-state wrote.
+                  --checkpoint <step>     With --resume: go on from the checkpoint of this step
+                                          instead of the newest.
+                  --forget-commands       With --resume: do not repeat the commands that were
+                                          given after the checkpoint.
+
                 OPTIONS:
                   --overwrite             Let --save replace a file that exists.
-                  --resume <file>         Go on from a state that the command save-state wrote,
-                                          in a run with the same settings.
                   --batch                 Train without the screen: one line per interval on
                                           standard output.
                   --json                  With --batch: one JSON event per line, and nothing
@@ -275,6 +289,13 @@ import Testing
                   sampling.top_k                   Only the k most likely tokens are drawn; 0:
                                                    all.
                   sampling.prompt                  Text that the samples continue.
+                  checkpoint.every                 Steps between checkpoints of a recorded run;
+                                                   0: only at its end.
+                  checkpoint.minutes               Minutes after which there is a checkpoint in
+                                                   any case; 0: never.
+                  checkpoint.keep_last             How many of the newest are kept.
+                  checkpoint.keep_best             How many of those with the least validation
+                                                   loss are kept beside them.
 
                 USAGE: fp4tui config [options]
 
