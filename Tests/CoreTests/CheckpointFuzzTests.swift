@@ -24,8 +24,9 @@ import Testing
         $0.recipe.head = .fp4
     }
 
+    /// With the last occurrence of a text replaced, and the header's length that belongs to it.
     static func replacing(_ old: String, _ new: String, in bytes: [UInt8]) -> [UInt8]? {
-        guard let range = bytes.firstRange(of: Array(old.utf8)) else { return nil }
+        guard let range = bytes.ranges(of: Array(old.utf8)).last else { return nil }
         var length = bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
         length += new.utf8.count - old.utf8.count
         let header = Array(bytes[8..<range.lowerBound]) + Array(new.utf8) + Array(bytes[range.upperBound...])

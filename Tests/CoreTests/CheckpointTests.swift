@@ -284,6 +284,7 @@ import Testing
             ("\\\"phasesBegun\\\":0", "\\\"phasesBegun\\\":7"), ("\\\"phasesBegun\\\":0", "\\\"phasesBegun\\\":-1"),
             ("\\\"commandsDone\\\":0", "\\\"commandsDone\\\":-1"), ("\\\"step\\\":1", "\\\"step\\\":-1"),
             ("\\\"step\\\":1", "\\\"step\\\":1000000"), ("\\\"meanErrors\\\":[", "\\\"meanErrors\\\":[1,"),
+            ("\\\"lastLayers\\\":0", "\\\"lastLayers\\\":9223372036854775807"),
             ("\\\"peak\\\":", "\\\"peaks\\\":"), ("\"step\":\"1\"", "\"step\":\"-1\""),
         ] {
             let changed = try #require(CheckpointFuzzTests.replacing(found, replacement, in: whole))

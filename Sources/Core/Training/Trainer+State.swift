@@ -149,6 +149,13 @@ extension Trainer {
                 configuration.model, steps: configuration.run.steps, tokensPerStep: tokensPerStep,
                 commands: checkpoint.configuration.run.commands.count)
         else { throw UserError("\(file.path): the state in its metadata belongs to another run") }
+        var current = configuration
+        current.recipe = state.control.state.recipe
+        do {
+            try current.validateKeys()
+        } catch {
+            throw UserError("\(file.path): the state in its metadata is damaged: \(error)")
+        }
         for tensor in checkpoint.naming.tensors(parameters.layout) {
             try tensor.read(file, prefix: prefix, into: parameters.values)
         }
