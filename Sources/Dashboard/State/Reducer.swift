@@ -88,9 +88,11 @@ extension DashboardState {
 
     mutating func advance(to time: Double) {
         guard time.isFinite, time >= now else { return }
-        if phase == .running, replay == nil {
-            elapsed += time - now
-            if time.rounded(.down) > now.rounded(.down) { revision += 1 }
+        if replay == nil {
+            if phase == .running { elapsed += time - now }
+            // The age of the newest checkpoint is shown while the run is paused too.
+            let showsTime = phase == .running || phase == .paused && lastSave != nil
+            if showsTime, time.rounded(.down) > now.rounded(.down) { revision += 1 }
         }
         now = time
         if let message, now - message.since > 8 {
