@@ -167,10 +167,10 @@ public struct EventLine: Codable, Hashable, Sendable {
     public init(json: String) throws { self = try LineCoding.value(EventLine.self, from: Data(json.utf8)) }
 }
 
-/// How values are written to lines of JSON, and read back.
-enum LineCoding {
+/// How values are written as JSON, in recordings and with `--json`, and read back.
+public enum LineCoding {
     /// Without a newline at the end. Keys are in snake case and sorted; NaN and the infinities are strings.
-    static func text(_ value: some Encodable, isPretty: Bool = false) throws -> String {
+    public static func text(_ value: some Encodable, isPretty: Bool = false) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }

@@ -85,7 +85,7 @@ struct CompareCommand: ParsableCommand {
             switch format {
             case .text: text(comparison, theme)
             case .markdown: comparison.markdown
-            case .json: try JSONText.encode(comparison, isPretty: true) + "\n"
+            case .json: try LineCoding.text(comparison, isPretty: true) + "\n"
             case .svg: chart(comparison).svg(theme: theme, title: "Loss")
             }
         try OutputFile.write(Data(text.utf8), to: out)

@@ -27,17 +27,3 @@ struct RemainingTime {
         return LogFormat.duration(seconds / Double(done) * Double(total - done))
     }
 }
-
-/// What commands print with `--json`.
-enum JSONText {
-    /// Keys in snake case and sorted; NaN and the infinities are strings.
-    static func encode(_ value: some Encodable, isPretty: Bool = false) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-}

@@ -49,7 +49,7 @@ struct RerunCommand: AsyncParsableCommand {
         if let signal = interrupts.received { throw ExitCode(ExitStatus.interrupted(by: signal)) }
         var output = StandardOutput()
         if json {
-            try output.write(try JSONText.encode(result, isPretty: true) + "\n")
+            try output.write(try LineCoding.text(result, isPretty: true) + "\n")
         } else {
             try output.write(Self.text(result) + "\n")
         }

@@ -24,7 +24,7 @@ struct RunsCommand: ParsableCommand {
     func run() throws {
         let runs = try RunOverview.list(root)
         var output = StandardOutput()
-        if json { return try output.write(try JSONText.encode(runs, isPretty: true) + "\n") }
+        if json { return try output.write(try LineCoding.text(runs, isPretty: true) + "\n") }
         if runs.isEmpty { return try output.write("no runs in \(root)\n") }
         let header = ["run", "state", "recipe", "step", "loss", "validation", "cost", "checkpoint", "began"]
         let rows = runs.map(Self.row)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Foundation
+import Runs
 
 /// `fp4tui sensitivity`: which linears bear low precision, and a recipe for a budget.
 struct SensitivityCommand: ParsableCommand {
@@ -96,7 +97,7 @@ struct SensitivityCommand: ParsableCommand {
         var out = StandardOutput()
         if json {
             try out.write(
-                try JSONText.encode(SensitivityReport(map: map, budget: fitted, limit: budget), isPretty: true))
+                try LineCoding.text(SensitivityReport(map: map, budget: fitted, limit: budget), isPretty: true))
             try out.write("\n")
         } else {
             try out.write(SensitivityReport.text(map, layers: configuration.model.layers))

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Foundation
+import Runs
 
 /// `fp4tui study`: recipes side by side.
 struct StudyCommand: ParsableCommand {
@@ -63,7 +64,7 @@ struct StudyCommand: ParsableCommand {
             interrupts.received != nil || failure != nil || output.isClosed
         } report: { event in
             if json {
-                do { try output.write(try JSONText.encode(event) + "\n") } catch let error { failure = error }
+                do { try output.write(try LineCoding.text(event) + "\n") } catch let error { failure = error }
             }
             status.show(Self.line(event))
         }

@@ -7,7 +7,7 @@ import Testing
 @testable import fp4tui
 
 /// Every reader of files and sockets against damaged copies of real ones: it reads them, or says what is wrong; it never
-/// traps or hangs. FP4TUI_FUZZ_CASES says how many (100000 takes some minutes).
+/// traps or hangs. FP4TUI_FUZZ_CASES says how many.
 @Suite struct FuzzTests {
     private static let cases = ProcessInfo.processInfo.environment["FP4TUI_FUZZ_CASES"].flatMap(Int.init) ?? 1000
 

@@ -5,7 +5,7 @@ import Testing
 @testable import Runs
 @testable import fp4tui
 
-/// Processes that are killed at random moments. FP4TUI_KILLS says how often (100 takes some minutes).
+/// Processes that are killed at random moments. FP4TUI_KILLS says how often.
 @Suite(.serialized) struct KillTests {
     private static let kills = ProcessInfo.processInfo.environment["FP4TUI_KILLS"].flatMap(Int.init) ?? 5
     private static let every = 7
