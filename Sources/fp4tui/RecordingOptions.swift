@@ -102,10 +102,8 @@ struct RecordingOptions: ParsableArguments {
                     "--resume \(folder.path): a run that goes on keeps its recipe, \(old.recipe.label); "
                         + "--at 'STEP:recipe NAME' changes it at a step")
             }
-            // The model that the run saved before may be replaced by it.
-            var new = configuration
-            if new.run.save == old.run.save { new.run.save = "" }
-            try check(new)
+            // The path may come from someone else's run.json: what lies there is not overwritten without a word.
+            try check(configuration)
             return configuration
         }
         if let step = recorded.checkpoint?.step, step >= recorded.manifest.configuration.run.steps {
