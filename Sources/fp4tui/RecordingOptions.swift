@@ -95,6 +95,11 @@ struct RecordingOptions: ParsableArguments {
         if let flag = flags.first(where: \.1)?.0 {
             throw UserError("\(flag) has no meaning with --resume \(folder.path): the run has its folder")
         }
+        // One that was killed between its last step and its end still has its model to save.
+        let before = RunOverview(folder)
+        if before.state == .completed, checkpoint == nil {
+            throw UserError("--resume \(folder.path): the run is complete: all \(before.step) steps are done")
+        }
         let recorded = try RecordedRun.resume(folder, step: checkpoint, forgets: forgetCommands) { old in
             let configuration = try options.resolve(recipe: options.recipe, startingFrom: old)
             guard configuration.recipe == old.recipe else {
@@ -105,9 +110,6 @@ struct RecordingOptions: ParsableArguments {
             // The path may come from someone else's run.json: what lies there is not overwritten without a word.
             try check(configuration)
             return configuration
-        }
-        if let step = recorded.checkpoint?.step, step >= recorded.manifest.configuration.run.steps {
-            throw UserError("--resume \(folder.path): the run is complete: all \(step) steps are done")
         }
         return RunStart(
             configuration: recorded.manifest.configuration, recorded: recorded, writesTensorBoard: tensorboard)

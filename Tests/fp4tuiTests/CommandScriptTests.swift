@@ -54,6 +54,26 @@ import Testing
         #expect(result.errors.contains("nobody could resume it"))
     }
 
+    @Test func aRunThatIsCompleteHasNothingToGoOnWith() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        let settings = ["--batch", "--preset", "micro", "--set", "checkpoint.every=2", "--set", "evaluation.batches=1"]
+        let first = try Binary.run(settings + ["--steps", "4", "--run-dir", folder])
+        #expect(first.status == 0)
+        #expect(first.output.hasSuffix("\nrun    \(folder)\n"))
+        let again = try Binary.run(["--batch", "--resume", folder])
+        #expect(again.status == 2)
+        #expect(again.errors == "fp4tui: --resume \(folder): the run is complete: all 4 steps are done\n")
+        // From an earlier step it can be trained in another way.
+        let other = try Binary.run(["--batch", "--resume", folder, "--checkpoint", "2", "--at", "3:lr 1e-4"])
+        #expect(other.status == 0, "\(other.errors)")
+        #expect(other.output.contains("step 3: learning rate 1.00e-03 -> 1.00e-04"))
+        let second = try Binary.run(settings + ["--run-dir", folder])
+        #expect(second.status == 2)
+        #expect(second.errors.contains("holds a run already"))
+        let recipe = try Binary.run(["--batch", "--resume", folder, "--checkpoint", "2", "--recipe", "bf16"])
+        #expect(recipe.errors.contains("a run that goes on keeps its recipe, zhou2025"))
+    }
+
     @Test func aRunGoesOnFromASavedState() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
         defer { try? FileManager.default.removeItem(atPath: path) }
