@@ -24,25 +24,16 @@ public final class RecordingTail {
     ///
     /// - Throws: `UserError` naming file and line.
     public func past() throws(UserError) -> [EventLine] {
-        var events: [EventLine] = []
-        // For every line of the file, how many events stood before it.
-        var counts: [Int] = []
+        var history = History<EventLine>()
         while true {
             let before = lineCount
-            let lines = try read()
-            if lines.isEmpty, lineCount == before, isAtEnd { return events }
-            for line in lines {
-                counts.append(events.count)
+            for line in try read() {
                 switch line {
-                case .event(let event): events.append(event)
-                case .resumed(let resumed):
-                    guard counts.indices.contains(resumed.lines) else {
-                        throw UserError(
-                            "\(path):\(counts.count): resumed after line \(resumed.lines), which is not there")
-                    }
-                    events.removeSubrange(counts[resumed.lines]...)
+                case .event(let event): history.add(event)
+                case .resumed(let resumed): try history.resume(resumed, path: path)
                 }
             }
+            if lineCount == before, isAtEnd { return history.values }
         }
     }
 

@@ -63,6 +63,30 @@ public struct RunRecording: Sendable {
     }
 }
 
+/// What the lines of a file come to: without what stands between a checkpoint and the line `resumed` that goes back to it.
+struct History<Value> {
+    private(set) var values: [Value] = []
+    /// For every line, how many values stood before it.
+    private var counts: [Int] = []
+
+    var lineCount: Int { counts.count }
+
+    mutating func add(_ value: Value) {
+        counts.append(values.count)
+        values.append(value)
+    }
+
+    /// - Throws: `UserError` naming the line if it goes back to one that is not there.
+    mutating func resume(_ line: ResumedLine, path: String) throws(UserError) {
+        guard 0...lineCount ~= line.lines else {
+            throw UserError(
+                "\(path):\(lineCount + 1): resumed after line \(line.lines), and there are only \(lineCount) before")
+        }
+        counts.append(values.count)
+        values.removeSubrange(counts[line.lines]...)
+    }
+}
+
 /// Files of one JSON value a line that only grow.
 enum JSONLines {
     /// No line that this program writes is longer.
@@ -91,26 +115,16 @@ enum JSONLines {
         } catch {
             throw UserError("\(path) cannot be read: \(error.localizedDescription)")
         }
-        var values: [Value] = []
-        // For every line of the file, how many values stood before it.
-        var counts: [Int] = []
-        func damaged(_ what: String) -> UserError { UserError("\(path):\(counts.count + 1): \(what)") }
+        var history = History<Value>()
+        func damaged(_ what: String) -> UserError { UserError("\(path):\(history.lineCount + 1): \(what)") }
         try data.withUnsafeBytes { bytes in
             var start = 0
-            while start < bytes.count, counts.count < limit {
-                let lines = lines(bytes, from: start, limit: min(batch, limit - counts.count))
+            while start < bytes.count, history.lineCount < limit {
+                let lines = lines(bytes, from: start, limit: min(batch, limit - history.lineCount))
                 for line in parse(lines, of: bytes, type).joined() {
                     switch line {
-                    case .value(let value):
-                        counts.append(values.count)
-                        values.append(value)
-                    case .resumed(let resumed):
-                        guard resumed.lines >= 0, resumed.lines <= counts.count else {
-                            throw damaged(
-                                "resumed after line \(resumed.lines), and there are only \(counts.count) before")
-                        }
-                        counts.append(values.count)
-                        values.removeSubrange(counts[resumed.lines]...)
+                    case .value(let value): history.add(value)
+                    case .resumed(let resumed): try history.resume(resumed, path: path)
                     case .damaged: throw damaged("the line is damaged, or another version wrote it")
                     }
                 }
@@ -122,7 +136,7 @@ enum JSONLines {
                 progress(Double(start) / Double(bytes.count))
             }
         }
-        return values
+        return history.values
     }
 
     /// The next lines that are complete, without their newlines. None comes after one that is too long.
