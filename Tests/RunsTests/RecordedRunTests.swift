@@ -288,6 +288,40 @@ import Testing
         }
     }
 
+    @Test func theNewestAndTheBestCheckpointsStay() async throws {
+        let run = try Self.create(
+            Self.configuration {
+                $0.checkpoint.keepLast = 2
+                $0.evaluation.every = 10
+                $0.checkpoint.keepBest = 2
+                $0.checkpoint.every = 7
+            })
+        try await Self.train(run)
+        let recording = try RunRecording(reading: run.folder)
+        let best = recording.evaluations.sorted { ($0.validationLoss, $0.step) < ($1.validationLoss, $1.step) }
+            .prefix(2).map(\.step)
+        let written = recording.events.compactMap {
+            if case .checkpointed(let step, _) = $0.event { step } else { nil }
+        }
+        #expect(Set(written).isSuperset(of: [7, 10, 14, 21, 28, 35, 40]))
+        let kept = try CheckpointFile.list(run.folder.checkpointsPath)
+        #expect(Set(kept.map(\.step)) == Set(written.suffix(2) + best))
+        #expect(kept.filter { best.contains($0.step) }.allSatisfy { $0.validationLoss != nil })
+    }
+
+    @Test func timeAloneMakesCheckpointsToo() async throws {
+        let run = try Self.create(
+            Self.configuration {
+                $0.run.steps = 6
+                $0.run.commands = []
+                $0.checkpoint.every = 0
+                $0.checkpoint.keepBest = 0
+                $0.checkpoint.minutes = 1e-9
+            })
+        try await Self.train(run)
+        #expect(try CheckpointFile.list(run.folder.checkpointsPath).map(\.step) == Array(1...6))
+    }
+
     @Test func checkpointsAreKeptByNumberAndByLoss() {
         let files = [(8, 2.0), (16, 1.0), (24, nil), (32, 1.5), (40, Double.nan)].map { step, loss in
             CheckpointFile(path: "\(step)", step: step, validationLoss: loss)

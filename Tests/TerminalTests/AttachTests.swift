@@ -100,7 +100,9 @@ extension EndToEndTests {
         let folder = "/tmp/fp4tui-\(UUID().uuidString.prefix(8))"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let run =
-            Self.small + ["--steps", "1000000", "--run-dir", folder, "--at", "40:prec layers.0.* bf16", "--at", "60:stop"]
+            Self.small + [
+                "--steps", "1000000", "--run-dir", folder, "--at", "40:prec layers.0.* bf16", "--at", "60:stop",
+            ]
         let batch = Process()
         batch.executableURL = PseudoTerminal.program
         batch.arguments = ["--batch"] + run

@@ -57,9 +57,13 @@ import Testing
     @Test func aRunThatIsCompleteHasNothingToGoOnWith() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
         let settings = ["--batch", "--preset", "micro", "--set", "checkpoint.every=2", "--set", "evaluation.batches=1"]
-        let first = try Binary.run(settings + ["--steps", "4", "--run-dir", folder])
+        let first = try Binary.run(settings + ["--steps", "4", "--run-dir", folder, "--tensorboard"])
         #expect(first.status == 0)
         #expect(first.output.hasSuffix("\nrun    \(folder)\n"))
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        #expect(names.filter { $0.hasPrefix("events.out.tfevents.") }.count == 1)
+        #expect(
+            Set(names).isSuperset(of: ["run.json", "events.jsonl", "commands.jsonl", "summary.json", "checkpoints"]))
         let again = try Binary.run(["--batch", "--resume", folder])
         #expect(again.status == 2)
         #expect(again.errors == "fp4tui: --resume \(folder): the run is complete: all 4 steps are done\n")
@@ -72,6 +76,27 @@ import Testing
         #expect(second.errors.contains("holds a run already"))
         let recipe = try Binary.run(["--batch", "--resume", folder, "--checkpoint", "2", "--recipe", "bf16"])
         #expect(recipe.errors.contains("a run that goes on keeps its recipe, zhou2025"))
+    }
+
+    @Test func runsAreNamedAndListed() throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        let environment = ["FP4TUI_RUNS": root]
+        let settings = ["--batch", "--preset", "micro", "--steps", "3", "--set", "evaluation.batches=1"]
+        for flags in [[], [], ["--name", "mine"], ["--no-record"]] {
+            #expect(try Binary.run(settings + flags, environment: environment).status == 0)
+        }
+        let listed = try Binary.run(["runs"], environment: environment)
+        let rows = listed.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        #expect(rows.first?.prefix(4) == ["run", "state", "recipe", "step"])
+        #expect(rows.dropFirst().map { $0[0] } == ["micro-1", "micro-2", "mine"])
+        #expect(rows.dropFirst().allSatisfy { $0[1...3] == ["completed", "zhou2025", "3/3"] })
+        let again = try Binary.run(settings + ["--name", "mine"], environment: environment)
+        #expect(again.status == 2 && again.errors.contains("\(root)/mine holds a run already"))
+        let wrong = try Binary.run(settings + ["--name", "a/b"], environment: environment)
+        #expect(wrong.status == 2 && wrong.errors.contains("--name a/b: a run's name is the name of its folder"))
+        let json = try Binary.run(["runs", root, "--json"])
+        let runs = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])
+        #expect(runs.map { $0["checkpoint"] as? Int } == [3, 3, 3])
     }
 
     @Test func aRunGoesOnFromASavedState() throws {

@@ -32,4 +32,40 @@ import Testing
         #expect(resumed.status == 0, "\(resumed.errors)")
         #expect(try RunRecording(reading: folder).steps.map(\.step) == Array(1...40))
     }
+
+    #if os(Linux)
+    @Test func whatFoundNoRoomIsWrittenLater() throws {
+        let folder = RunFolder("/tmp/fp4tui-\(UUID().uuidString.prefix(8))")
+        defer { try? FileManager.default.removeItem(atPath: folder.path) }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = [
+            "-c",
+            "trap '' XFSZ; ulimit -S -f 24; exec '\(Binary.url.path)' --batch --preset micro --steps 40 --at 30:pause "
+                + "--run-dir '\(folder.path)' --set checkpoint.every=0 --set checkpoint.keep_best=0 "
+                + "--set evaluation.batches=1 --set health.every=2",
+        ]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        var text = ""
+        while !text.contains("paused at step 30") {
+            let data = output.fileHandleForReading.availableData
+            if data.isEmpty { break }
+            text += String(decoding: data, as: UTF8.self)
+        }
+        try #require(text.contains("paused at step 30"))
+        #expect(try RunRecording(reading: folder).steps.count < 30)
+        let lifted = try Binary.shell("prlimit --pid \(process.processIdentifier) --fsize=unlimited")
+        try #require(lifted.status == 0, "\(lifted.errors)")
+        try CommandClient(folder).send(.resume)
+        text += String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(text.contains("the run is recorded again; nothing is missing"))
+        #expect(try RunRecording(reading: folder).steps.map(\.step) == Array(1...40))
+    }
+    #endif
 }
