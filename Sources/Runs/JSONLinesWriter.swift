@@ -44,10 +44,10 @@ final class JSONLinesWriter {
         }
     }
 
-    /// Appends lines, all or none.
+    /// Appends as many lines as there is room for, each whole, and takes them away from `lines`.
     ///
-    /// - Throws: `UserError` with the reason; the file is then as it was.
-    func append(_ lines: [String]) throws(UserError) {
+    /// - Throws: `UserError` with the reason if some are left.
+    func append(_ lines: inout [String]) throws(UserError) {
         guard !lines.isEmpty else { return }
         var bytes = Array(lines.joined(separator: "\n").utf8)
         bytes.append(UInt8(ascii: "\n"))
@@ -57,13 +57,22 @@ final class JSONLinesWriter {
             if size < 0, errno == EINTR { continue }
             guard size > 0 else {
                 let error = Self.failure(path)
+                take(bytes[..<written], from: &lines)
                 _ = ftruncate(descriptor, off_t(length))
                 throw error
             }
             written += size
         }
-        length += bytes.count
-        count += lines.count
+        take(bytes[...], from: &lines)
+    }
+
+    /// Counts the whole lines of what was written.
+    private func take(_ written: ArraySlice<UInt8>, from lines: inout [String]) {
+        let newline = UInt8(ascii: "\n")
+        let whole = written.count { $0 == newline }
+        length += (written.lastIndex(of: newline) ?? -1) + 1
+        count += whole
+        lines.removeFirst(whole)
     }
 
     /// Returns when all lines are on the disk.

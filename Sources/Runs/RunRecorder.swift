@@ -17,7 +17,6 @@ public final class RunRecorder: Sendable {
     private struct Waiting {
         var events: [String] = []
         var commands: [String] = []
-        var bytes = 0
         var lost = 0
         static let mostBytes = 64 << 20
 
@@ -25,11 +24,10 @@ public final class RunRecorder: Sendable {
 
         mutating func add(_ newEvents: [String], _ newCommands: [String]) {
             commands += newCommands
-            let size = newEvents.reduce(0) { $0 + $1.utf8.count }
-            if bytes + size > Self.mostBytes {
+            let bytes = (events + newEvents).reduce(0) { $0 + $1.utf8.count }
+            if bytes > Self.mostBytes {
                 lost += newEvents.count
             } else {
-                bytes += size
                 events += newEvents
             }
         }
@@ -66,7 +64,8 @@ public final class RunRecorder: Sendable {
         if let resuming {
             for (file, lines) in [(events, resuming.events), (commands, resuming.commands)] {
                 let line = ResumedLine(step: resuming.step, lines: min(lines, file.count), time: now())
-                try file.append([try LineCoding.text(line)])
+                var lines = [try LineCoding.text(line)]
+                try file.append(&lines)
             }
             try? FileManager.default.removeItem(atPath: folder.summaryPath)
         }
@@ -133,9 +132,8 @@ public final class RunRecorder: Sendable {
         files.waiting.add(lines, commands)
         do {
             // A command whose line is missing would make another run of this one: so commands first.
-            try files.commands.append(files.waiting.commands)
-            files.waiting.commands = []
-            try files.events.append(files.waiting.events)
+            try files.commands.append(&files.waiting.commands)
+            try files.events.append(&files.waiting.events)
             let lost = files.waiting.lost
             files.waiting = Waiting()
             if wasWaiting {
