@@ -121,13 +121,14 @@ import Testing
     }
 
     /// Starts that fall between two steps, together, out of order, before the first and after the last step.
-    @Test(arguments: [
-        (0.0, ["step 7: layers.* bf16"]), (0.075, []), (0.3, ["33%: mlp.* bf16", "34%: layers.* fp4"]),
-        (0.5, ["50%: layers.* fp8", "step 18: mlp.* fp4", "0%: attn.* fp4"]),
-        (0.3, ["1.01k tokens: mlp.* fp8", "1 tokens: attn.q bf16", "99k tokens: * fp4"]),
-        (0.001, ["step 20: attn.* fp4", "step 5: layers.0.* fp4", "25%: layers.* bf16; mlp.up backward fp4"]),
-        (1, ["step 3: layers.1.* fp4"]),
-    ] as [(Double, [String])])
+    @Test(
+        arguments: [
+            (0.0, ["step 7: layers.* bf16"]), (0.075, []), (0.3, ["33%: mlp.* bf16", "34%: layers.* fp4"]),
+            (0.5, ["50%: layers.* fp8", "step 18: mlp.* fp4", "0%: attn.* fp4"]),
+            (0.3, ["1.01k tokens: mlp.* fp8", "1 tokens: attn.q bf16", "99k tokens: * fp4"]),
+            (0.001, ["step 20: attn.* fp4", "step 5: layers.0.* fp4", "25%: layers.* bf16; mlp.up backward fp4"]),
+            (1, ["step 3: layers.1.* fp4"]),
+        ] as [(Double, [String])])
     func segmentsAreThoseOfARun(targetFraction: Double, phases: [String]) throws {
         let (model, steps, tokensPerStep) = (RecipeTests.model(layers: 2), 23, 100)
         let cost = CostModel(model, vocabularySize: 256)

@@ -48,7 +48,7 @@ import Testing
         #expect(expected.modules.contains { $0.gradientError > 0 })
         // Backwards, and the same module twice in a row, the second time alone.
         let orders: [[(module: ModulePath, precision: Precision)]] = [
-            trials.reversed(), linears.flatMap { [($0, .fp8), ($0, .fp4)] }, [trials[trials.count - 1]],
+            Array(trials.reversed()), linears.flatMap { [($0, .fp8), ($0, .fp4)] }, [trials[trials.count - 1]],
         ]
         for order in orders {
             let map = try #require(try probe.measure(order, batches: 2))

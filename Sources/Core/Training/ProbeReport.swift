@@ -25,7 +25,8 @@ public struct ProbeReport: Codable, Sendable, Hashable {
 
         public init(
             path: ModulePath, gradientError: Double?, rho: Double?, flipRate: Double? = nil, oscillation: Double? = nil,
-            oscillating: Double? = nil, oscillationSteps: Int? = nil, milliseconds: Double? = nil, referenceMilliseconds: Double? = nil
+            oscillating: Double? = nil, oscillationSteps: Int? = nil, milliseconds: Double? = nil,
+            referenceMilliseconds: Double? = nil
         ) {
             self.path = path
             self.gradientError = gradientError
