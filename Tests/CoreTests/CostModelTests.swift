@@ -128,14 +128,17 @@ import Testing
             (0.3, ["1.01k tokens: mlp.* fp8", "1 tokens: attn.q bf16", "99k tokens: * fp4"]),
             (0.001, ["step 20: attn.* fp4", "step 5: layers.0.* fp4", "25%: layers.* bf16; mlp.up backward fp4"]),
             (1, ["step 3: layers.1.* fp4"]),
+            (0.5, ["20%: attn.* bf16", "70%: layers.0.attn.* fp4"]),
         ] as [(Double, [String])])
     func segmentsAreThoseOfARun(targetFraction: Double, phases: [String]) throws {
         let (model, steps, tokensPerStep) = (RecipeTests.model(layers: 2), 23, 100)
         let cost = CostModel(model, vocabularySize: 256)
-        for scope in PrecisionSchedule.Scope.allCases {
+        let targets = PrecisionSchedule.Scope.allCases.flatMap { [($0, Precision.bf16), ($0, .fp8)] }
+        for (scope, precision) in targets {
             var recipe = Recipe.zhou2025
             recipe.schedule.targetFraction = targetFraction
             recipe.schedule.targetScope = scope
+            recipe.schedule.targetPrecision = precision
             recipe.schedule.phases = try phases.map { try PrecisionPhase(parsing: $0) }
             let segments = cost.segments(of: recipe, steps: steps, tokensPerStep: tokensPerStep)
             var control = PrecisionControl(recipe, model, steps: steps, tokensPerStep: tokensPerStep)
