@@ -35,7 +35,7 @@ public struct SensitivityMap: Codable, Hashable, Sendable {
 
 /// Measures a `SensitivityMap`: a trained model, and quantization of one linear at a time. Used by one thread.
 public final class SensitivityProbe {
-    private let trainer: Trainer
+    let trainer: Trainer
     private let recipe: Recipe
     private var reference: [Float] = []
 
@@ -111,6 +111,7 @@ public final class SensitivityProbe {
 
         var modules: [ModuleSensitivity] = []
         for (path, precision) in trials {
+            // Without it, a module tried twice in a row would keep its average.
             set([])
             set([PrecisionAssignment(ModulePattern(path), .precision(precision))])
             let changed = try probe(batches)
@@ -124,15 +125,6 @@ public final class SensitivityProbe {
         }
         let tokens = batches * trainer.configuration.training.batch * model.context
         return SensitivityMap(recipe: recipe.name, loss: loss, step: trainer.step, tokens: tokens, modules: modules)
-    }
-
-    /// All that trials could change: parameters, statistics of clipping, averages of weights.
-    var state: (parameters: [UInt32], statistics: [[Float]], averages: Int) {
-        let values = trainer.parameters.values
-        return (
-            (0..<trainer.parameters.layout.count).map { values[$0].bitPattern },
-            trainer.transformer.clippingStatistics, trainer.transformer.weightAverages.count
-        )
     }
 
     /// Mean loss of the fixed validation batches, whose gradient is left in the gradients.
