@@ -35,7 +35,7 @@ public struct SensitivityMap: Codable, Hashable, Sendable {
 
 /// Measures a `SensitivityMap`: a trained model, and quantization of one linear at a time. Used by one thread.
 public final class SensitivityProbe {
-    private let trainer: Trainer
+    let trainer: Trainer
     private let recipe: Recipe
     private var reference: [Float] = []
 
@@ -83,10 +83,26 @@ public final class SensitivityProbe {
     public func measure(
         _ precisions: [Precision], batches: Int, progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> SensitivityMap? {
+        let linears = trainer.configuration.model.linears.filter { $0.layer != nil }
+        return try measure(
+            precisions.flatMap { precision in linears.map { ($0, precision) } }, batches: batches, progress: progress)
+    }
+
+    /// - Parameter trials: in their order, of which nothing but the order of the result depends.
+    func measure(
+        _ trials: [(module: ModulePath, precision: Precision)], batches: Int,
+        progress: (Int, Int) -> Bool = { _, _ in true }
+    ) throws -> SensitivityMap? {
         let model = trainer.configuration.model
-        let linears = model.linears.filter { $0.layer != nil }
         let plain = Self.unquantized(recipe)
-        trainer.transformer.apply(plain.plan(for: model))
+        let statistics = trainer.transformer.clippingStatistics
+        func set(_ changes: [PrecisionAssignment]) {
+            trainer.transformer.apply(plain.plan(for: model, changes: changes))
+            // Averages of weights begin anew with a plan; statistics of clipping would go on from the trial before.
+            trainer.transformer.restoreClippingStatistics(statistics)
+        }
+        defer { set([]) }
+        set([])
         let loss = try probe(batches)
         guard loss.isFinite else { throw UserError("the model's loss is not finite: nothing can be compared with it") }
         let gradients = trainer.parameters.gradients
@@ -94,19 +110,18 @@ public final class SensitivityProbe {
         let whole = 0..<reference.count
 
         var modules: [ModuleSensitivity] = []
-        for precision in precisions {
-            for path in linears {
-                let change = PrecisionAssignment(ModulePattern(path), .precision(precision))
-                trainer.transformer.apply(plain.plan(for: model, changes: [change]))
-                let changed = try probe(batches)
-                guard let weight = trainer.parameters.layout[path.parameter("weight")] else { continue }
-                modules.append(
-                    ModuleSensitivity(
-                        module: path, precision: precision, lossChange: changed - loss,
-                        gradientError: error(weight.offset..<weight.offset + weight.count),
-                        wholeGradientError: error(whole)))
-                guard progress(modules.count, precisions.count * linears.count) else { return nil }
-            }
+        for (path, precision) in trials {
+            // Without it, a module tried twice in a row would keep its average.
+            set([])
+            set([PrecisionAssignment(ModulePattern(path), .precision(precision))])
+            let changed = try probe(batches)
+            guard let weight = trainer.parameters.layout[path.parameter("weight")] else { continue }
+            modules.append(
+                ModuleSensitivity(
+                    module: path, precision: precision, lossChange: changed - loss,
+                    gradientError: error(weight.offset..<weight.offset + weight.count),
+                    wholeGradientError: error(whole)))
+            guard progress(modules.count, trials.count) else { return nil }
         }
         let tokens = batches * trainer.configuration.training.batch * model.context
         return SensitivityMap(recipe: recipe.name, loss: loss, step: trainer.step, tokens: tokens, modules: modules)

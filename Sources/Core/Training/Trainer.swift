@@ -30,7 +30,10 @@ final class Trainer {
     var gradientClip: Double
     /// Follows the quantized weights through the next step, for a probe after it.
     var tracksWeights = false
-    var weightChanges: [ModulePath: (flipRate: Double, oscillation: Double?)] = [:]
+    var flipRates: [ModulePath: Double] = [:]
+    /// Follows the weights through the last steps before each probe.
+    var watchesOscillation = false
+    var oscillation: OscillationWindow?
     var gradientProbe: GradientProbe?
     /// The linear whose operands are to be looked at in the next step.
     var inspected: ModulePath?
@@ -107,6 +110,7 @@ final class Trainer {
         let sequences = configuration.training.batch
         let length = configuration.model.context
         let scale = 1 / Float(tokensPerStep)
+        if watchesOscillation { try beginOscillationWindow() }
         compute.clock.restart()
         transformer.clearGradients()
         let packingBefore = compute.clock[.pack]
@@ -142,9 +146,10 @@ final class Trainer {
         step += 1
         let tracker = tracksWeights ? WeightTracker(transformer) : nil
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
-        if let tracker { weightChanges = tracker.changes() }
+        if let tracker { flipRates = tracker.flipRates() }
         tracksWeights = false
         transformer.updateWeightAverages()
+        if let oscillation, oscillation.end >= step { oscillation.advance() }
         compute.clock.mark(.optimizer)
         result.timing.optimizer = 1e3 * clock.lap()
         observe(result)

@@ -182,7 +182,14 @@ enum InspectorPanel {
                 (brief(oscillation, 4), Style(oscillation >= 16 ? .warning : .text)),
             ]
         }
-        return line.isEmpty ? lines : lines + [line]
+        if !line.isEmpty { lines.append(line) }
+        if let oscillating = module.oscillating {
+            lines.append([
+                ("oscillating weights ", plain), (percent(oscillating), .text),
+                (module.oscillationSteps.map { " in \($0) steps" } ?? "", plain),
+            ])
+        }
+        return lines
     }
 
     private static func history(_ record: ModuleRecord, width: Int, _ glyphs: GlyphSet) -> [Line] {
