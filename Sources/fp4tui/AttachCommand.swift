@@ -44,6 +44,7 @@ struct AttachCommand: AsyncParsableCommand {
         var display = try screen.display()
         display.alternative = nil
         display.runFolder = folder.path
+        display.offerExport(of: folder)
         display.isAttached = true
         if readOnly { display.refusal = "attached with --read-only: the run cannot be steered from here" }
         let attachment = try Attachment(folder, isReadOnly: readOnly)

@@ -32,7 +32,7 @@ struct RerunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let recording = try RunRecording(reading: try RunFolder.named(run))
+        let recording = try RecordingReader.read(try RunFolder.named(run))
         var configuration = recording.manifest.configuration
         if let threads { configuration.run.threads = threads }
         if let kernels { configuration.run.kernels = kernels }
