@@ -8,10 +8,13 @@ public enum CSVExport {
         "step_ms", "val_loss", "forward_ms", "backward_ms", "optimizer_ms", "quantize_ms",
     ]
 
+    public static func csv(_ recording: RunRecording) -> String { csv(recording) { _ in } }
+
     /// - Parameter progress: told the share that is done; may throw to leave it.
-    public static func csv(
-        _ recording: RunRecording, progress: (Double) throws -> Void = { _ in }
-    ) rethrows -> String {
+    /// - Throws: what `progress` throws.
+    public static func csv<Stop: Error>(
+        _ recording: RunRecording, progress: (Double) throws(Stop) -> Void
+    ) throws(Stop) -> String {
         var text = line(columns)
         // Of the row that is being put together, since an evaluation comes after its step.
         var row: (step: Int, fields: [String])?

@@ -108,15 +108,15 @@ public final class RecordedRun: Sendable {
     /// - Parameters:
     ///   - step: of the checkpoint to go on from; nil: the newest.
     ///   - forgets: whether commands given after the checkpoint are not given again.
+    ///   - configure: may change what decides no bits, and add commands; told the steps that are done.
     ///   - goesBack: asked if the newest checkpoint is damaged, with what is wrong with it, whether to go on from the
     ///     newest good one.
-    ///   - configure: may change what decides no bits, and add commands; told the steps that are done.
     /// - Throws: `UserError` if there is no run, another process works on it, one of its files is a link to elsewhere, or
     ///   its newest checkpoint is damaged and is not to be gone back from; the message names the newest good one.
     public static func resume(
         _ folder: RunFolder, step: Int? = nil, forgets: Bool = false,
-        goesBack: (_ problem: String, _ good: CheckpointFile) -> Bool = { _, _ in false },
-        configure: (RunConfiguration, _ step: Int) throws -> RunConfiguration = { old, _ in old }
+        configure: (RunConfiguration, _ step: Int) throws -> RunConfiguration = { old, _ in old },
+        goesBack: (_ problem: String, _ good: CheckpointFile) -> Bool = { _, _ in false }
     ) throws -> RecordedRun {
         var manifest = try RunManifest.read(folder)
         try folder.requireNoLinks()

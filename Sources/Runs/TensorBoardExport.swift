@@ -3,10 +3,13 @@ import Foundation
 
 /// A whole run as one event file.
 public enum TensorBoardExport {
+    public static func data(_ recording: RunRecording) -> Data { data(recording) { _ in } }
+
     /// - Parameter progress: told the share that is done; may throw to leave it.
-    public static func data(
-        _ recording: RunRecording, progress: (Double) throws -> Void = { _ in }
-    ) rethrows -> Data {
+    /// - Throws: what `progress` throws.
+    public static func data<Stop: Error>(
+        _ recording: RunRecording, progress: (Double) throws(Stop) -> Void
+    ) throws(Stop) -> Data {
         let began = recording.manifest.created
         var events = TensorBoardEvents(began: began)
         var data = TensorBoardEvents.header(time: began)

@@ -105,12 +105,7 @@ struct RecordingOptions: ParsableArguments {
         if before.state == .completed, checkpoint == nil {
             throw UserError("--resume \(folder.path): the run is complete: all \(before.step) steps are done")
         }
-        let recorded = try RecordedRun.resume(
-            folder, step: checkpoint, forgets: forgetCommands,
-            goesBack: { problem, good in
-                Question.ask("\(problem).\nGo on from the newest good checkpoint, of step \(good.step)?")
-            }
-        ) { old, step in
+        let recorded = try RecordedRun.resume(folder, step: checkpoint, forgets: forgetCommands) { old, step in
             let configuration = try options.resolve(recipe: options.recipe, startingFrom: old)
             guard configuration.recipe == old.recipe else {
                 throw UserError(
@@ -123,6 +118,8 @@ struct RecordingOptions: ParsableArguments {
             try requirePermission(for: recorded, folder, step)
             try check(configuration)
             return configuration
+        } goesBack: { problem, good in
+            Question.ask("\(problem).\nGo on from the newest good checkpoint, of step \(good.step)?")
         }
         return RunStart(
             configuration: recorded.manifest.configuration, recorded: recorded, writesTensorBoard: tensorboard)
