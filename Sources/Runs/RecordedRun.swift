@@ -209,10 +209,11 @@ public final class RecordedRun: Sendable {
 
     /// What was recorded before the checkpoint.
     ///
+    /// - Parameter progress: told the share of the recording that is read.
     /// - Throws: `UserError` naming file and line.
-    public func pastEvents() throws -> [EventLine] {
+    public func pastEvents(progress: (Double) -> Void = { _ in }) throws -> [EventLine] {
         guard let place else { return [] }
-        return try JSONLines.read(folder.eventsPath, EventLine.self, lines: place.events)
+        return try JSONLines.read(folder.eventsPath, EventLine.self, lines: place.events, progress: progress)
     }
 
     // MARK: Training

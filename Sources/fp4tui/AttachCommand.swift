@@ -85,7 +85,8 @@ private final class Attachment: Sendable {
         self.folder = folder
         client = isReadOnly ? nil : try CommandClient(folder)
         let tail = RecordingTail(folder)
-        state = Mutex(State(tail: tail, events: try tail.past().map(\.event)))
+        let past = try RecordingReader.follow(folder) { progress in try tail.past(progress: progress) }
+        state = Mutex(State(tail: tail, events: past.map(\.event)))
     }
 
     var entropyFloor: Double? { state.withLock { $0.entropyFloor } }

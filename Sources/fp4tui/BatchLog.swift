@@ -148,7 +148,7 @@ struct BatchLog {
         guard let last, let total = description?.totalSteps, total > 0 else { return nil }
         let share = min(1, Double(last.step) / Double(total))
         let text =
-            work.map(Self.text)
+            work.map { "  " + Self.text($0) }
             ?? " \(LogFormat.right("\(Int(share * 100))", 3))%  \(last.step)/\(total)  eta \(eta ?? "-")"
         let cells = min(40, width - text.count - 3)
         guard cells >= 4 else { return String(text.dropFirst().prefix(max(0, width - 1))) }
@@ -156,10 +156,10 @@ struct BatchLog {
         return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: cells - filled) + "]" + text
     }
 
-    /// Follows the bar while there is work between two steps.
-    private static func text(_ work: WorkProgress) -> String {
+    /// How far work between two steps is.
+    static func text(_ work: WorkProgress) -> String {
         let eta = work.remainingSeconds.map(LogFormat.duration) ?? "-"
-        return "  \(work.kind.rawValue) \(work.done)/\(work.total) \(work.kind.unit)  eta \(eta)"
+        return "\(work.kind.rawValue) \(work.done)/\(work.total) \(work.kind.unit)  eta \(eta)"
     }
 
     private var eta: String? {

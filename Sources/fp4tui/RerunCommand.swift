@@ -44,6 +44,8 @@ struct RerunCommand: AsyncParsableCommand {
         let result = try await rerun.train { step, total in
             let share = 100 * step / max(1, total)
             status.show("\(share)%  step \(step)/\(total)  eta \(remaining.text(done: step, of: total))")
+        } working: { work in
+            status.show("after step \(work.step)  \(BatchLog.text(work))")
         }
         status.hide()
         if let signal = interrupts.received { throw ExitCode(ExitStatus.interrupted(by: signal)) }
