@@ -77,7 +77,8 @@ struct RecordingOptions: ParsableArguments {
         }
         if checkpoint != nil || forgetCommands || allowSaves {
             throw UserError(
-                "--resume \(resume ?? ""): this is a file; --checkpoint, --forget-commands and --allow-saves need a run")
+                "--resume \(resume ?? ""): this is a file; --checkpoint, --forget-commands and --allow-saves need a run"
+            )
         }
         let configuration = try options.resolve()
         try check(configuration)

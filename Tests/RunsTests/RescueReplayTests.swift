@@ -62,7 +62,9 @@ import Testing
         }
     }
 
-    private static func train(_ run: RecordedRun, _ corpus: any Corpus, first: EngineCommand? = nil, during: EngineCommand? = nil)
+    private static func train(
+        _ run: RecordedRun, _ corpus: any Corpus, first: EngineCommand? = nil, during: EngineCommand? = nil
+    )
         async throws
     {
         let engine = try run.engine(corpus: corpus)

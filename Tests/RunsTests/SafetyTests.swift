@@ -31,7 +31,8 @@ import Testing
             atPath: folder.path + "/link", withDestinationPath: FileManager.default.temporaryDirectory.path)
         let inside = ["\(folder.path)/model.safetensors", "\(folder.path)/checkpoints/../a"]
         let outside = [
-            elsewhere, "model.safetensors", "\(folder.path)/../a", "\(folder.path)/link/a", "\(folder.path)/nowhere/../../a",
+            elsewhere, "model.safetensors", "\(folder.path)/../a", "\(folder.path)/link/a",
+            "\(folder.path)/nowhere/../../a",
             "\(folder.path)-2/a", "/etc/a",
         ]
         for path in inside { #expect(folder.holds(path), "\(path)") }
@@ -40,7 +41,8 @@ import Testing
         let configuration = RecordedRunTests.configuration {
             $0.run.save = outside[0]
             $0.run.commands = [
-                "3: save \(outside[2])", "12: save-state \(outside[1])", "20: stop \(outside[0])", "20: save \(inside[0])",
+                "3: save \(outside[2])", "12: save-state \(outside[1])", "20: stop \(outside[0])",
+                "20: save \(inside[0])",
                 "9: prec mlp.* fp8",
             ]
         }
@@ -67,7 +69,8 @@ import Testing
         ]
         let foreign = RunRecording(
             folder: run.folder, manifest: manifest, events: recording.events,
-            commands: commands + recording.commands + [RecordedCommand(step: 7, command: .stop(save: elsewhere + "/e"))])
+            commands: commands + recording.commands + [RecordedCommand(step: 7, command: .stop(save: elsewhere + "/e"))]
+        )
         let result = try await Rerun(foreign, configuration: manifest.configuration).train()
         #expect(result.isSame, "\(result)")
         #expect(result.steps == 9)

@@ -115,7 +115,8 @@ import Testing
             let resume = ["--batch", "--resume", folder.path]
             let refused = try Binary.run(resume)
             #expect(refused.status == 2)
-            #expect(refused.errors.hasSuffix("has it save to \(model), outside its folder; --save says the path again\n"))
+            #expect(
+                refused.errors.hasSuffix("has it save to \(model), outside its folder; --save says the path again\n"))
             // Inside the folder it may.
             let inside = try Binary.run(resume + ["--save", folder.path + "/model.safetensors", "--at", "3:stop"])
             #expect(inside.status == 0, "\(inside.errors)")

@@ -138,7 +138,8 @@ public struct DashboardState: Sendable {
     public init(
         size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, runFolder: String? = nil,
         isAttached: Bool = false, refusal: String? = nil, themes: [String] = [], runs: [String] = [],
-        exportFormats: [String] = [], theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
+        exportFormats: [String] = [], theme: String = Theme.standardName, canShowBraille: Bool = true,
+        isMouseOn: Bool = false
     ) {
         self.size = size
         self.glyphs = glyphs
