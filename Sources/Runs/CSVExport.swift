@@ -8,8 +8,13 @@ public enum CSVExport {
         "step_ms", "val_loss", "forward_ms", "backward_ms", "optimizer_ms", "quantize_ms",
     ]
 
-    /// - Parameter progress: told the share that is done.
-    public static func csv(_ recording: RunRecording, progress: (Double) -> Void = { _ in }) -> String {
+    public static func csv(_ recording: RunRecording) -> String { csv(recording) { _ in } }
+
+    /// - Parameter progress: told the share that is done; may throw to leave it.
+    /// - Throws: what `progress` throws.
+    public static func csv<Stop: Error>(
+        _ recording: RunRecording, progress: (Double) throws(Stop) -> Void
+    ) throws(Stop) -> String {
         var text = line(columns)
         // Of the row that is being put together, since an evaluation comes after its step.
         var row: (step: Int, fields: [String])?
@@ -35,7 +40,7 @@ public enum CSVExport {
                 row?.fields[10] = number(evaluation.validationLoss)
             default: break
             }
-            if index % 1024 == 0 { progress(Double(index) / Double(recording.events.count)) }
+            if index % 1024 == 0 { try progress(Double(index) / Double(recording.events.count)) }
         }
         finishRow()
         return text

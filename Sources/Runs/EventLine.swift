@@ -19,7 +19,7 @@ public struct EventLine: Codable, Hashable, Sendable {
         case quantized, probed, inspected
         case forkChanged = "fork_changed"
         case forkStepped = "fork_stepped"
-        case checkpointed, commanded
+        case checkpointed, commanded, working
     }
     private enum Key: CodingKey { case event, time }
     private struct StateChange: Codable {
@@ -55,6 +55,7 @@ public struct EventLine: Codable, Hashable, Sendable {
         /// As it is typed, for people.
         var text: String
         var command: EngineCommand
+        var rescues: Int?
     }
 
     private struct Notice: Codable {
@@ -114,7 +115,9 @@ public struct EventLine: Codable, Hashable, Sendable {
             event = .checkpointed(step: saving.step, path: saving.path)
         case .commanded:
             let commanding = try Commanding(from: decoder)
-            event = .commanded(step: commanding.step, command: commanding.command)
+            event = .commanded(
+                step: commanding.step, command: commanding.command, rescues: commanding.rescues ?? 0)
+        case .working: event = .working(try WorkProgress(from: decoder))
         case .warning:
             let notice = try Notice(from: decoder)
             event = .warning(step: notice.step, message: notice.message)
@@ -149,8 +152,13 @@ public struct EventLine: Codable, Hashable, Sendable {
             case .forkStepped(let step, let loss): (.forkStepped, ForkStep(step: step, loss: loss))
             case .saved(let step, let path): (.saved, Saving(step: step, path: path))
             case .checkpointed(let step, let path): (.checkpointed, Saving(step: step, path: path))
-            case .commanded(let step, let command):
-                (.commanded, Commanding(step: step, text: command.text, command: command))
+            case .commanded(let step, let command, let rescues):
+                (
+                    .commanded,
+                    Commanding(
+                        step: step, text: command.text, command: command, rescues: rescues > 0 ? rescues : nil)
+                )
+            case .working(let progress): (.working, progress)
             case .warning(let step, let message): (.warning, Notice(step: step, message: message))
             case .diverged(let step, let message): (.diverged, Notice(step: step, message: message))
             }

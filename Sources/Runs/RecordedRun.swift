@@ -108,20 +108,24 @@ public final class RecordedRun: Sendable {
     /// - Parameters:
     ///   - step: of the checkpoint to go on from; nil: the newest.
     ///   - forgets: whether commands given after the checkpoint are not given again.
-    ///   - configure: may change what decides no bits, and add commands.
-    /// - Throws: `UserError` if there is no run, another process works on it, or its newest checkpoint is damaged; the
-    ///   message names the newest good one.
+    ///   - configure: may change what decides no bits, and add commands; told the steps that are done.
+    ///   - goesBack: asked if the newest checkpoint is damaged, with what is wrong with it, whether to go on from the
+    ///     newest good one.
+    /// - Throws: `UserError` if there is no run, another process works on it, one of its files is a link to elsewhere, or
+    ///   its newest checkpoint is damaged and is not to be gone back from; the message names the newest good one.
     public static func resume(
         _ folder: RunFolder, step: Int? = nil, forgets: Bool = false,
-        configure: (RunConfiguration) throws -> RunConfiguration = { $0 }
+        configure: (RunConfiguration, _ step: Int) throws -> RunConfiguration = { old, _ in old },
+        goesBack: (_ problem: String, _ good: CheckpointFile) -> Bool = { _, _ in false }
     ) throws -> RecordedRun {
         var manifest = try RunManifest.read(folder)
+        try folder.requireNoLinks()
         let lock = try RunLock(folder)
         let files = try CheckpointFile.list(folder.checkpointsPath)
-        let checkpoint = try choose(step, files, folder)
+        let checkpoint = try choose(step, files, folder, goesBack)
         let place = try checkpoint.map { try recordedPlace($0, of: manifest) } ?? .start
         let old = manifest.configuration
-        manifest.configuration = try configure(old)
+        manifest.configuration = try configure(old, place.step)
         try checkNewCommands(manifest.configuration, since: old, step: place.step)
         for file in files where file.step > place.step { try setAside(file) }
         let all = try JSONLines.read(folder.commandsPath, RecordedCommand.self)
@@ -148,7 +152,9 @@ public final class RecordedRun: Sendable {
     }
 
     /// - Returns: nil if there is no checkpoint: the run was interrupted before its first.
-    private static func choose(_ step: Int?, _ files: [CheckpointFile], _ folder: RunFolder) throws -> CheckpointFile? {
+    private static func choose(
+        _ step: Int?, _ files: [CheckpointFile], _ folder: RunFolder, _ goesBack: (String, CheckpointFile) -> Bool
+    ) throws -> CheckpointFile? {
         if let step {
             guard let file = files.first(where: { $0.step == step }) else {
                 let there = files.map { String($0.step) }.joined(separator: ", ")
@@ -165,6 +171,7 @@ public final class RecordedRun: Sendable {
             return newest
         } catch {
             let good = files.dropLast().last { (try? verify($0)) != nil }
+            if let good, goesBack("\(error)", good) { return good }
             let advice =
                 good.map { "the newest good one is of step \($0.step): --checkpoint \($0.step) goes on from it" }
                 ?? "there is no good one"
@@ -202,10 +209,11 @@ public final class RecordedRun: Sendable {
 
     /// What was recorded before the checkpoint.
     ///
+    /// - Parameter progress: told the share of the recording that is read.
     /// - Throws: `UserError` naming file and line.
-    public func pastEvents() throws -> [EventLine] {
+    public func pastEvents(progress: (Double) -> Void = { _ in }) throws -> [EventLine] {
         guard let place else { return [] }
-        return try JSONLines.read(folder.eventsPath, EventLine.self, lines: place.events)
+        return try JSONLines.read(folder.eventsPath, EventLine.self, lines: place.events, progress: progress)
     }
 
     // MARK: Training

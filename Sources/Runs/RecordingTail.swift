@@ -22,11 +22,16 @@ public final class RecordingTail {
 
     /// What happened until now, without what an interruption undid. To be called first, and once.
     ///
+    /// - Parameter progress: told the share of the file that is read.
     /// - Throws: `UserError` naming file and line.
-    public func past() throws(UserError) -> [EventLine] {
+    public func past(progress: (Double) -> Void = { _ in }) throws(UserError) -> [EventLine] {
         var history = History<EventLine>()
         while true {
             let before = lineCount
+            var status = stat()
+            if descriptor >= 0, fstat(descriptor, &status) == 0, status.st_size > 0 {
+                progress(min(1, Double(lseek(descriptor, 0, SEEK_CUR)) / Double(status.st_size)))
+            }
             for line in try read() {
                 switch line {
                 case .event(let event): history.add(event)

@@ -51,9 +51,13 @@ public struct Rerun {
             corpus: try CorpusLoader.load(configuration.data, seed: configuration.run.seed), recorded: commands)
     }
 
-    /// - Parameter progress: told the step that is done, and how many there are.
+    /// - Parameters:
+    ///   - progress: told the step that is done, and how many there are.
+    ///   - working: told how far an evaluation is that takes long.
     /// - Throws: `UserError` if the run fails, or its checkpoint cannot be read.
-    public func train(progress: (_ step: Int, _ of: Int) -> Void = { _, _ in }) async throws -> Result {
+    public func train(
+        progress: (_ step: Int, _ of: Int) -> Void = { _, _ in }, working: (WorkProgress) -> Void = { _ in }
+    ) async throws -> Result {
         defer { try? FileManager.default.removeItem(atPath: savedPath) }
         let evaluations = Dictionary(recording.evaluations.map { ($0.step, $0) }) { $1 }
         var result = Result()
@@ -79,6 +83,7 @@ public struct Rerun {
                         }
                         result.evaluations += 1
                     }
+                case .working(let progress): working(progress)
                 case .warning(_, let message): warning = message
                 default: break
                 }

@@ -121,9 +121,11 @@ public final class RunRecorder: Sendable {
             switch event {
             case .stepped(let metrics): files.step = metrics.step
             case .finished(let end): summary = end
-            case .commanded(let step, let command):
-                let recorded = RecordedCommand(step: step, command: command, time: time)
+            case .commanded(let step, let command, let rescues):
+                let recorded = RecordedCommand(step: step, command: command, rescues: rescues, time: time)
                 if let line = try? LineCoding.text(recorded) { commands.append(line) }
+            // How long something took is not what happened in a run.
+            case .working: continue
             default: break
             }
             if let line = try? EventLine(event, time: time).json() { lines.append(line) }

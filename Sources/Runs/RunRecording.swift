@@ -19,9 +19,9 @@ public struct RunRecording: Sendable {
 
     /// Reads a run that is over or under way. A last line that is still being written is left out.
     ///
-    /// - Parameter progress: told the share that is read.
-    /// - Throws: `UserError` naming file and line.
-    public init(reading folder: RunFolder, progress: (Double) -> Void = { _ in }) throws {
+    /// - Parameter progress: told the share that is read; may throw to leave it.
+    /// - Throws: `UserError` naming file and line, or what `progress` throws.
+    public init(reading folder: RunFolder, progress: (Double) throws -> Void = { _ in }) throws {
         self.folder = folder
         manifest = try RunManifest.read(folder)
         events = try JSONLines.read(folder.eventsPath, EventLine.self, progress: progress)
@@ -103,39 +103,46 @@ enum JSONLines {
 
     /// Reads the lines on all cores; what comes out has their order.
     ///
-    /// - Parameter limit: how many of the file's lines are read at most.
-    /// - Throws: `UserError` naming file and line.
+    /// - Parameters:
+    ///   - limit: how many of the file's lines are read at most.
+    ///   - progress: told the share that is read; may throw to leave it.
+    /// - Throws: `UserError` naming file and line, or what `progress` throws.
     static func read<Value: Decodable & Sendable>(
-        _ path: String, _ type: Value.Type, lines limit: Int = .max, progress: (Double) -> Void = { _ in }
+        _ path: String, _ type: Value.Type, lines limit: Int = .max, progress: (Double) throws -> Void = { _ in }
     ) throws -> [Value] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-        } catch {
-            throw UserError("\(path) cannot be read: \(error.localizedDescription)")
+        guard let file = try? MappedFile(path: path) else {
+            throw UserError("\(path) cannot be read: it is no file, or nobody may read it")
+        }
+        /// Another process may cut the file short meanwhile: what is lost reads as zeros.
+        func requireRead() throws(UserError) {
+            if file.isLost {
+                throw UserError("\(path) can no longer be read whole: it was cut short, or its disk fails")
+            }
         }
         var history = History<Value>()
         func damaged(_ what: String) -> UserError { UserError("\(path):\(history.lineCount + 1): \(what)") }
-        try data.withUnsafeBytes { bytes in
-            var start = 0
-            while start < bytes.count, history.lineCount < limit {
-                let lines = lines(bytes, from: start, limit: min(batch, limit - history.lineCount))
-                for line in parse(lines, of: bytes, type).joined() {
-                    switch line {
-                    case .value(let value): history.add(value)
-                    case .resumed(let resumed): try history.resume(resumed, path: path)
-                    case .damaged: throw damaged("the line is damaged, or another version wrote it")
-                    }
+        let bytes = file.bytes
+        var start = 0
+        while start < bytes.count, history.lineCount < limit {
+            let lines = lines(bytes, from: start, limit: min(batch, limit - history.lineCount))
+            let parsed = parse(lines, of: bytes, type)
+            try requireRead()
+            for line in parsed.joined() {
+                switch line {
+                case .value(let value): history.add(value)
+                case .resumed(let resumed): try history.resume(resumed, path: path)
+                case .damaged: throw damaged("the line is damaged, or another version wrote it")
                 }
-                if let long = lines.last, long.count > longestLine {
-                    throw damaged("the line is too long to be of a recording")
-                }
-                guard let last = lines.last else { break }
-                start = last.upperBound + 1
-                progress(Double(start) / Double(bytes.count))
             }
+            if let long = lines.last, long.count > longestLine {
+                throw damaged("the line is too long to be of a recording")
+            }
+            guard let last = lines.last else { break }
+            start = last.upperBound + 1
+            try progress(Double(start) / Double(bytes.count))
         }
+        withExtendedLifetime(file) {}
         return history.values
     }
 

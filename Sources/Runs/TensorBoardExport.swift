@@ -3,14 +3,19 @@ import Foundation
 
 /// A whole run as one event file.
 public enum TensorBoardExport {
-    /// - Parameter progress: told the share that is done.
-    public static func data(_ recording: RunRecording, progress: (Double) -> Void = { _ in }) -> Data {
+    public static func data(_ recording: RunRecording) -> Data { data(recording) { _ in } }
+
+    /// - Parameter progress: told the share that is done; may throw to leave it.
+    /// - Throws: what `progress` throws.
+    public static func data<Stop: Error>(
+        _ recording: RunRecording, progress: (Double) throws(Stop) -> Void
+    ) throws(Stop) -> Data {
         let began = recording.manifest.created
         var events = TensorBoardEvents(began: began)
         var data = TensorBoardEvents.header(time: began)
         for (index, line) in recording.events.enumerated() {
             data += events.records(for: line)
-            if index % 1024 == 0 { progress(Double(index) / Double(recording.events.count)) }
+            if index % 1024 == 0 { try progress(Double(index) / Double(recording.events.count)) }
         }
         return data
     }
@@ -18,11 +23,13 @@ public enum TensorBoardExport {
     /// Writes the file into a folder, which is made if it isn't there. TensorBoard would take several event files of a
     /// folder for one run, so it must hold no other.
     ///
+    /// - Parameter progress: told the share that is done; may throw to leave it, and then nothing is written.
     /// - Returns: the file's path.
-    /// - Throws: `UserError` if there is an event file already, or the file cannot be written.
+    /// - Throws: `UserError` if there is an event file already, or the file cannot be written, or what `progress` throws.
     public static func write(
-        _ recording: RunRecording, to folder: String, overwrite: Bool, progress: (Double) -> Void = { _ in }
-    ) throws(UserError) -> String {
+        _ recording: RunRecording, to folder: String, overwrite: Bool,
+        progress: (Double) throws -> Void = { _ in }
+    ) throws -> String {
         let name = TensorBoardWriter.fileName(time: recording.manifest.created, run: recording.folder.name)
         let path = folder + "/" + name
         let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -34,9 +41,10 @@ public enum TensorBoardExport {
         if files.contains(name), !overwrite {
             throw UserError("\(path) exists; --overwrite replaces it")
         }
+        let data = try data(recording, progress: progress)
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            try data(recording, progress: progress).write(to: URL(fileURLWithPath: path), options: .atomic)
+            try data.write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
             throw UserError("\(path) cannot be written: \(error.localizedDescription)")
         }

@@ -30,6 +30,11 @@ public struct DisplayOptions: Sendable {
     public var runs: [String] = []
     /// Reads a recorded run to be compared; may take long, and is called off the main thread. Throws `UserError`.
     public var readComparison: (@Sendable (String) throws -> ComparedRun)?
+    /// What the recording of the run can be written as; empty: it has none.
+    public var exportFormats: [String] = []
+    /// Writes the recording in a format to a path; may take long, and is called off the main thread. The closure is to be
+    /// told the share that is done, and throws if the export is to be left. Throws `UserError`, or what the closure throws.
+    public var export: (@Sendable (String, String, (Double) throws -> Void) throws -> Void)?
     public var framesPerSecond = 20.0
     /// How long a signal waits for the run to end, seconds.
     public var stopTimeout = 60.0
@@ -96,7 +101,7 @@ public enum TerminalSession {
         var state = DashboardState(
             size: screen.size, glyphs: Environment.glyphs(options.glyphs, isUTF8: isUTF8), savePath: options.savePath,
             runFolder: options.runFolder, isAttached: options.isAttached, refusal: options.refusal,
-            themes: Environment.themeNames(), runs: options.runs,
+            themes: Environment.themeNames(), runs: options.runs, exportFormats: options.exportFormats,
             theme: problem == nil ? options.theme : Theme.standardName,
             canShowBraille: isUTF8, isMouseOn: options.isMouseOn)
         for run in options.comparisons { _ = reduce(&state, .comparison(run)) }
@@ -131,6 +136,7 @@ private final class Session {
     private var keySource: (any DispatchSourceRead)?
     private var clock: (any DispatchSourceTimer)?
     private var isClockFast: Bool?
+    private var export: RunningExport?
 
     /// The share of one core that drawing may take: little while a run goes on, which needs it.
     private var drawingShare: Double { options.replay == nil ? 0.008 : 0.5 }
@@ -171,6 +177,7 @@ private final class Session {
         clock.activate()
         if end == nil { await withCheckedContinuation { waiter = $0 } }
 
+        export?.stop()
         clock.cancel()
         keySource.cancel()
         signalSource.cancel()
@@ -244,6 +251,10 @@ private final class Session {
             switch effect {
             case .send(let command): source.send(command)
             case .loadComparison(let name): loadComparison(name)
+            case .export(let format, let path): begin(export: format, path)
+            case .stopExport:
+                if export == nil { take(.notice("no export is under way", isError: true)) }
+                export?.stop()
             case .theme(let name): setTheme(name)
             case .redraw: screen.redraw()
             case .mouse(let isOn): screen.setMouse(isOn)
@@ -292,6 +303,21 @@ private final class Session {
                     self.finishTurn(isUrgent: true)
                 }
             }
+        }
+    }
+
+    private func begin(export format: String, _ path: String) {
+        guard let write = options.export else {
+            return take(.notice("no recording can be written here", isError: true))
+        }
+        guard export == nil else {
+            return take(.notice("an export is under way: export stop ends it", isError: true))
+        }
+        export = RunningExport(format, to: path, write) { [weak self] input, isOver in
+            guard let self, self.end == nil else { return }
+            if isOver { self.export = nil }
+            self.take(input)
+            self.finishTurn(isUrgent: isOver)
         }
     }
 

@@ -44,6 +44,7 @@ struct AttachCommand: AsyncParsableCommand {
         var display = try screen.display()
         display.alternative = nil
         display.runFolder = folder.path
+        display.offerExport(of: folder)
         display.isAttached = true
         if readOnly { display.refusal = "attached with --read-only: the run cannot be steered from here" }
         let attachment = try Attachment(folder, isReadOnly: readOnly)
@@ -84,7 +85,8 @@ private final class Attachment: Sendable {
         self.folder = folder
         client = isReadOnly ? nil : try CommandClient(folder)
         let tail = RecordingTail(folder)
-        state = Mutex(State(tail: tail, events: try tail.past().map(\.event)))
+        let past = try RecordingReader.follow(folder) { progress in try tail.past(progress: progress) }
+        state = Mutex(State(tail: tail, events: past.map(\.event)))
     }
 
     var entropyFloor: Double? { state.withLock { $0.entropyFloor } }

@@ -13,6 +13,8 @@ struct BatchLog {
     private var firstStep = 0
     private var secondsPerStep: Double?
     private var best: Float?
+    /// Between two steps.
+    private var work: WorkProgress?
     /// Since the line before: where gradients were clipped, and the largest share of one's values.
     private var clipped: Set<ModulePath> = []
     private var largestClip = 0.0
@@ -26,6 +28,7 @@ struct BatchLog {
     }
 
     mutating func lines(for event: TrainingEvent) -> [String] {
+        work = nil
         switch event {
         case .started(let description):
             self.description = description
@@ -71,6 +74,9 @@ struct BatchLog {
         case .checkpointed(let step, let path):
             return ["checkpoint \(path) at step \(step)"]
         case .inspected, .forkStepped, .commanded:
+            return []
+        case .working(let work):
+            self.work = work
             return []
         case .forkChanged(let change):
             return ["step \(change.step): fork \(change.kind.rawValue): \(change.text)"]
@@ -141,11 +147,19 @@ struct BatchLog {
     func progress(width: Int) -> String? {
         guard let last, let total = description?.totalSteps, total > 0 else { return nil }
         let share = min(1, Double(last.step) / Double(total))
-        let text = " \(LogFormat.right("\(Int(share * 100))", 3))%  \(last.step)/\(total)  eta \(eta ?? "-")"
+        let text =
+            work.map { "  " + Self.text($0) }
+            ?? " \(LogFormat.right("\(Int(share * 100))", 3))%  \(last.step)/\(total)  eta \(eta ?? "-")"
         let cells = min(40, width - text.count - 3)
         guard cells >= 4 else { return String(text.dropFirst().prefix(max(0, width - 1))) }
         let filled = Int(share * Double(cells))
         return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: cells - filled) + "]" + text
+    }
+
+    /// How far work between two steps is.
+    static func text(_ work: WorkProgress) -> String {
+        let eta = work.remainingSeconds.map(LogFormat.duration) ?? "-"
+        return "\(work.kind.rawValue) \(work.done)/\(work.total) \(work.kind.unit)  eta \(eta)"
     }
 
     private var eta: String? {

@@ -60,7 +60,7 @@ private struct BatchReport {
 
     mutating func write(_ event: TrainingEvent) throws {
         let text = log.lines(for: event)
-        let lines = json ? [try EventLine(event).json()] : text
+        let lines = json ? try Self.json(event) : text
         if !lines.isEmpty {
             progress.hide()
             try output.write(lines.map { $0 + "\n" }.joined())
@@ -68,5 +68,11 @@ private struct BatchReport {
         if case .warning(_, let message) = event { lastWarning = message }
         if case .finished = event { return }
         progress.show(log.progress(width:))
+    }
+
+    /// What is told of an event. How far some work is is for the progress bar alone: it depends on the clock.
+    private static func json(_ event: TrainingEvent) throws -> [String] {
+        if case .working = event { return [] }
+        return [try EventLine(event).json()]
     }
 }

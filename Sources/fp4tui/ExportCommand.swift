@@ -81,10 +81,22 @@ struct ExportCommand: ParsableCommand {
 enum RecordingReader {
     /// - Throws: `UserError` naming file and line.
     static func read(_ folder: RunFolder) throws -> RunRecording {
+        try follow(folder) { progress in try RunRecording(reading: folder, progress: progress) }
+    }
+
+    /// What was recorded of a run that goes on.
+    ///
+    /// - Throws: `UserError` naming file and line.
+    static func past(_ run: RecordedRun) throws -> [EventLine] {
+        try follow(run.folder) { progress in try run.pastEvents(progress: progress) }
+    }
+
+    /// Does work that is told how to report the share that is done.
+    static func follow<T>(_ folder: RunFolder, _ work: ((Double) -> Void) throws -> T) rethrows -> T {
         var status = StatusLine()
         let remaining = RemainingTime()
         defer { status.hide() }
-        return try RunRecording(reading: folder) { share in
+        return try work { share in
             let text = remaining.text(done: Int(share * 1000), of: 1000)
             status.show("\(Int(share * 100))%  reading \(folder.path)  eta \(text)")
         }

@@ -13,7 +13,7 @@ struct InteractiveRun {
     /// - Throws: `UserError` if the run cannot begin, the screen cannot be opened, or the run failed.
     func run() async throws -> Int32 {
         let corpus = try CorpusSource.corpus(for: start.configuration)
-        let past = try start.recorded?.pastEvents() ?? []
+        let past = try start.recorded.map(RecordingReader.past) ?? []
         let engine = try start.engine(corpus: corpus)
         let events = engine.subscribe(after: past.map(\.event))
         let recorded = start.recorded

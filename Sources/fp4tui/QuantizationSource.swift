@@ -74,21 +74,21 @@ enum QuantizationSource {
 
     /// - Throws: `UserError` if the file is missing, unreadable, empty, or not whole floats.
     static func rawFloats(_ path: String) throws -> [Float] {
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-        } catch {
+        guard let file = try? MappedFile(path: path) else {
             let reason = FileManager.default.fileExists(atPath: path) ? "it cannot be read" : "there is no such file"
             throw UserError("cannot open \(path): \(reason)")
         }
-        guard !data.isEmpty, data.count.isMultiple(of: 4) else {
-            throw UserError("\(path) has \(data.count) bytes; expected float32 values of 4 bytes each, one at least")
+        let size = file.byteCount
+        guard size > 0, size.isMultiple(of: 4) else {
+            throw UserError("\(path) has \(size) bytes; expected float32 values of 4 bytes each, one at least")
         }
-        return data.withUnsafeBytes { bytes in
-            Array(unsafeUninitializedCapacity: bytes.count / 4) { values, count in
-                UnsafeMutableRawBufferPointer(values).copyMemory(from: bytes)
-                count = bytes.count / 4
-            }
+        let values = [Float](unsafeUninitializedCapacity: size / 4) { values, count in
+            UnsafeMutableRawBufferPointer(values).copyMemory(from: file.bytes)
+            count = size / 4
         }
+        guard !file.isLost else {
+            throw UserError("\(path) can no longer be read whole: it was cut short, or its disk fails")
+        }
+        return values
     }
 }

@@ -50,6 +50,9 @@ struct RecordingOptions: ParsableArguments {
     @Flag(help: "With --resume: do not repeat the commands that were given after the checkpoint.")
     var forgetCommands = false
 
+    @Flag(help: "With --resume: let the run save to files outside its folder, as its run.json says.")
+    var allowSaves = false
+
     func validate() throws {
         if noRecord, tensorboard {
             throw ValidationError("--tensorboard writes into the run's folder: leave out --no-record")
@@ -60,6 +63,7 @@ struct RecordingOptions: ParsableArguments {
                 throw ValidationError("--checkpoint needs --resume: it says from where a run goes on")
             }
             if forgetCommands { throw ValidationError("--forget-commands needs --resume") }
+            if allowSaves { throw ValidationError("--allow-saves needs --resume") }
         }
     }
 
@@ -71,8 +75,10 @@ struct RecordingOptions: ParsableArguments {
         if let resume, !Self.isFile(resume) {
             return try goOn(with: RunFolder.named(resume), options, check: check)
         }
-        if checkpoint != nil || forgetCommands {
-            throw UserError("--resume \(resume ?? ""): this is a file; --checkpoint and --forget-commands need a run")
+        if checkpoint != nil || forgetCommands || allowSaves {
+            throw UserError(
+                "--resume \(resume ?? ""): this is a file; --checkpoint, --forget-commands and --allow-saves need a run"
+            )
         }
         let configuration = try options.resolve()
         try check(configuration)
@@ -100,19 +106,42 @@ struct RecordingOptions: ParsableArguments {
         if before.state == .completed, checkpoint == nil {
             throw UserError("--resume \(folder.path): the run is complete: all \(before.step) steps are done")
         }
-        let recorded = try RecordedRun.resume(folder, step: checkpoint, forgets: forgetCommands) { old in
+        let recorded = try RecordedRun.resume(folder, step: checkpoint, forgets: forgetCommands) { old, step in
             let configuration = try options.resolve(recipe: options.recipe, startingFrom: old)
             guard configuration.recipe == old.recipe else {
                 throw UserError(
                     "--resume \(folder.path): a run that goes on keeps its recipe, \(old.recipe.label); "
                         + "--at 'STEP:recipe NAME' changes it at a step")
             }
-            // The path may come from someone else's run.json: what lies there is not overwritten without a word.
+            // Paths may come from someone else's run.json: nothing is written there without a word, or overwritten.
+            var recorded = old
+            if options.save != nil || configuration.run.save != old.run.save { recorded.run.save = "" }
+            try requirePermission(for: recorded, folder, step)
             try check(configuration)
             return configuration
+        } goesBack: { problem, good in
+            Question.ask("\(problem).\nGo on from the newest good checkpoint, of step \(good.step)?")
         }
         return RunStart(
             configuration: recorded.manifest.configuration, recorded: recorded, writesTensorBoard: tensorboard)
+    }
+
+    /// - Parameter recorded: what no flag has said again.
+    /// - Throws: `UserError` if the run would save outside its folder, and nobody allows that.
+    private func requirePermission(for recorded: RunConfiguration, _ folder: RunFolder, _ step: Int) throws {
+        guard !allowSaves else { return }
+        let paths = try folder.savesOutside(recorded, after: step)
+        guard !paths.isEmpty else { return }
+        let what = "its run.json has it save to \(paths.map(Self.quoted).joined(separator: ", ")), outside its folder"
+        if Question.ask("\(folder.path): \(what).\nAllow that?") { return }
+        let flag = paths == [recorded.run.save] ? "--save says the path again" : "--allow-saves allows that"
+        throw UserError("--resume \(folder.path): \(what); \(flag)")
+    }
+
+    /// Without characters that a terminal would obey.
+    private static func quoted(_ path: String) -> String {
+        let isControl = { (scalar: Unicode.Scalar) in scalar.properties.generalCategory == .control }
+        return String(String.UnicodeScalarView(path.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
     }
 
     private func create(_ configuration: RunConfiguration, name: String?) throws -> RecordedRun {

@@ -97,7 +97,13 @@ struct RenderCommand: ParsableCommand {
         if let out { try OutputFile.checkOut(out, overwrite: overwrite) }
         let theme = try TerminalSession.theme(theme)
         let recording = try RecordingReader.read(folder)
-        let frame = try frame(of: recording)
+        var status = StatusLine()
+        let remaining = RemainingTime()
+        let frame = try frame(of: recording) { done, total in
+            let share = 100 * done / max(1, total)
+            status.show("\(share)%  playing \(folder.path)  eta \(remaining.text(done: done, of: total))")
+        }
+        status.hide()
         let title = "fp4tui: run \(folder.name)"
         let data =
             switch format {
@@ -109,8 +115,9 @@ struct RenderCommand: ParsableCommand {
         try OutputFile.write(data, to: out)
     }
 
+    /// - Parameter progress: told how many events are played, and how many there are.
     /// - Throws: `UserError` if the run has no such step.
-    func frame(of recording: RunRecording) throws -> Frame {
+    func frame(of recording: RunRecording, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }) throws -> Frame {
         if let step {
             let last = recording.steps.last?.step ?? 0
             guard step >= 0, step <= last else {
@@ -118,7 +125,12 @@ struct RenderCommand: ParsableCommand {
             }
         }
         let blank = DashboardState(size: size.size, glyphs: glyphs, theme: theme)
-        var state = DashboardState.recorded(recording.events.lazy.map(\.event), upTo: step, in: blank)
+        let count = recording.events.count
+        let events = recording.events.lazy.enumerated().map { index, line in
+            if index % 4096 == 0 { progress(index, count) }
+            return line.event
+        }
+        var state = DashboardState.recorded(events, upTo: step, in: blank)
         _ = reduce(&state, .key(.character(Unicode.Scalar(UInt8(ascii: "0") + UInt8(focus.panel.rawValue)))))
         if full { _ = reduce(&state, .key("z")) }
         return state.frame()

@@ -48,20 +48,16 @@ struct ReplayCommand: AsyncParsableCommand {
         try TerminalSession.requireTerminal(alternative: nil)
         var display = try screen.display()
         display.alternative = nil
-        display.replay = ReplayPlayer(try Self.recording(run), speed: speed, start: start)
+        let folder = try RunFolder.named(run)
+        display.replay = ReplayPlayer(try Self.recording(folder), speed: speed, start: start)
+        display.offerExport(of: folder)
         let end = try await TerminalSession.run(.none, options: display)
         if let signal = end.signal { throw ExitCode(ExitStatus.interrupted(by: signal)) }
     }
 
     /// - Throws: `UserError` naming the run, file or line.
-    private static func recording(_ name: String) throws -> ReplayRecording {
-        let folder = try RunFolder.named(name)
-        var status = StatusLine()
-        let remaining = RemainingTime()
-        defer { status.hide() }
-        let recording = try RunRecording(reading: folder) { share in
-            status.show("reading \(folder.path)  eta \(remaining.text(done: Int(1000 * share), of: 1000))")
-        }
+    private static func recording(_ folder: RunFolder) throws -> ReplayRecording {
+        let recording = try RecordingReader.read(folder)
         let replay = ReplayRecording(recording.events.map(\.event))
         guard !replay.isEmpty else {
             throw UserError("\(folder.eventsPath) has no steps yet: there is nothing to play")

@@ -32,7 +32,7 @@ struct RerunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let recording = try RunRecording(reading: try RunFolder.named(run))
+        let recording = try RecordingReader.read(try RunFolder.named(run))
         var configuration = recording.manifest.configuration
         if let threads { configuration.run.threads = threads }
         if let kernels { configuration.run.kernels = kernels }
@@ -44,6 +44,8 @@ struct RerunCommand: AsyncParsableCommand {
         let result = try await rerun.train { step, total in
             let share = 100 * step / max(1, total)
             status.show("\(share)%  step \(step)/\(total)  eta \(remaining.text(done: step, of: total))")
+        } working: { work in
+            status.show("after step \(work.step)  \(BatchLog.text(work))")
         }
         status.hide()
         if let signal = interrupts.received { throw ExitCode(ExitStatus.interrupted(by: signal)) }

@@ -58,6 +58,11 @@ struct SampleCommand: ParsableCommand {
         try output.write(Data(prompt.utf8))
         var failure: (any Error)?
         var isFirst = prompt.isEmpty
+        // On a terminal the text itself shows how far it is.
+        let isShown = isatty(STDOUT_FILENO) == 1
+        var status = StatusLine()
+        let remaining = RemainingTime()
+        var count = 0
         generator.generate(promptTokens, options) { token in
             let data: Data
             if checkpoint.isText {
@@ -66,6 +71,11 @@ struct SampleCommand: ParsableCommand {
                 data = Data((isFirst ? "\(token)" : " \(token)").utf8)
             }
             isFirst = false
+            count += 1
+            if !isShown {
+                let eta = remaining.text(done: count, of: tokens)
+                status.show("\(100 * count / tokens)%  \(count)/\(tokens) tokens  eta \(eta)")
+            }
             do {
                 try output.write(data)
             } catch let error {
@@ -73,6 +83,7 @@ struct SampleCommand: ParsableCommand {
             }
             return failure == nil
         }
+        status.hide()
         if let failure { throw failure }
         try output.write("\n")
     }

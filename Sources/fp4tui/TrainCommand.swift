@@ -114,7 +114,10 @@ struct TrainCommand: AsyncParsableCommand {
     private func display(_ start: RunStart) throws -> DisplayOptions {
         var display = try screen.display()
         display.savePath = start.configuration.run.save.isEmpty ? nil : start.configuration.run.save
-        display.runFolder = start.recorded?.folder.path
+        if let recorded = start.recorded {
+            display.runFolder = recorded.folder.path
+            display.offerExport(of: recorded.folder) { recorded.flush() }
+        }
         return display
     }
 

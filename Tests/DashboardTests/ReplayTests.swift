@@ -224,7 +224,7 @@ import Testing
         let chosen: Set = [
             "size", "glyphs", "focus", "isFullScreen", "view", "scroll", "overlay", "history", "message", "theme",
             "isMouseOn", "comparisons", "log", "refusal", "replay", "now", "revision", "savePath", "themes", "runs",
-            "canShowBraille", "runFolder", "isAttached",
+            "canShowBraille", "runFolder", "isAttached", "exportFormats",
         ]
         let run: Set = [
             "run", "phase", "last", "loss", "gradientNorm", "validation", "clippedNorm", "learningRates", "times",

@@ -282,7 +282,7 @@ import Testing
         try await Self.train(whole)
         let copy = try Self.interrupted(whole.folder, after: 24)
         #expect(throws: UserError("\"3: lr 1e-4\" is for after step 3, and the run goes on after step 24")) {
-            try RecordedRun.resume(copy) { old in
+            try RecordedRun.resume(copy) { old, _ in
                 var new = old
                 new.run.commands.append("3: lr 1e-4")
                 return new

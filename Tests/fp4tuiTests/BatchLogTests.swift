@@ -46,6 +46,19 @@ import Testing
         outcome: .completed, steps: 200, tokens: 409_600, finalLoss: 2, validationLoss: 2.125, bestValidationLoss: 2,
         elapsedSeconds: 3723, tokensPerSecond: 12_345.6, savedPath: "model.safetensors")
 
+    @Test func workBetweenStepsTakesThePlaceOfTheSteps() {
+        var log = BatchLog(logEvery: 50)
+        _ = log.lines(for: .started(Self.description()))
+        _ = log.lines(for: Self.step(100, loss: 2, seconds: 10))
+        let work = WorkProgress(kind: .evaluating, step: 100, done: 25, total: 100, seconds: 20)
+        #expect(log.lines(for: .working(work)) == [])
+        let line = log.progress(width: 100)
+        #expect(line?.hasSuffix("]  evaluating 25/100 batches  eta 1:00") == true, "\(line ?? "-")")
+        #expect(log.progress(width: 20)?.count ?? 0 < 20)
+        _ = log.lines(for: .evaluated(Evaluation(step: 100, validationLoss: 2.5)))
+        #expect(log.progress(width: 100)?.contains(" 50%  100/200  eta ") == true)
+    }
+
     @Test func aRunReadsAsATable() {
         var log = BatchLog(logEvery: 50)
         var events: [TrainingEvent] = [.started(Self.description())]

@@ -91,6 +91,8 @@ import Testing
                                           instead of the newest.
                   --forget-commands       With --resume: do not repeat the commands that were
                                           given after the checkpoint.
+                  --allow-saves           With --resume: let the run save to files outside its
+                                          folder, as its run.json says.
 
                 OPTIONS:
                   --overwrite             Let --save replace a file that exists.

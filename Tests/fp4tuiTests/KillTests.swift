@@ -95,7 +95,8 @@ import Testing
                     try? FileManager.default.removeItem(atPath: run.path)
                 }
                 process = try Self.start(
-                    isBegun ? ["--batch", "--json", "--resume", "killed", "--overwrite"] : begin, in: folder)
+                    isBegun ? ["--batch", "--json", "--resume", "killed", "--overwrite", "--allow-saves"] : begin,
+                    in: folder)
             }
             let isSame = try Result(folder) == expected
             #expect(isSame, "\(folder.path) differs from \(undisturbed.path)")

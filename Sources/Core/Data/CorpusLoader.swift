@@ -12,10 +12,14 @@ public enum CorpusLoader {
     /// In a directory hidden files and directories, empty files and symbolic links to directories are passed over. A
     /// directory gives all its files but `.bin` ones as text, and only its `.bin` files as tokens.
     ///
-    /// - Parameter seed: of the run; it decides the built-in language and nothing else.
+    /// - Parameters:
+    ///   - seed: of the run; it decides the built-in language and nothing else.
+    ///   - progress: told how many files are open and how many there are; while they are looked for, that none is open
+    ///     and how many are found.
     /// - Throws: `UserError` if a path cannot be used, text and tokens are mixed, or a value makes no sense.
     public static func load(
-        _ configuration: RunConfiguration.Data, seed: UInt64
+        _ configuration: RunConfiguration.Data, seed: UInt64,
+        progress: (_ opened: Int, _ of: Int) -> Void = { _, _ in }
     ) throws(UserError) -> any Corpus {
         guard !configuration.paths.isEmpty else {
             return try SyntheticLanguage(words: configuration.languageWords, seed: seed)
@@ -26,7 +30,10 @@ public enum CorpusLoader {
                 files.append(path)
                 continue
             }
-            let found = try filesBelow(path).filter {
+            let count = files.count
+            var found: [String] = []
+            try findFiles(below: path, &found) { progress(0, count + $0) }
+            found = found.filter {
                 switch configuration.format {
                 case .auto: true
                 case .text: !isTokenFile($0)
@@ -43,7 +50,8 @@ public enum CorpusLoader {
             try isTokens(files, configuration.format)
             ? .uint16(vocabularySize: configuration.vocabularySize) : .bytes
         return try FileCorpus(
-            paths: files, encoding: encoding, validationFraction: configuration.validationFraction)
+            paths: files, encoding: encoding, validationFraction: configuration.validationFraction,
+            progress: progress)
     }
 
     private static func isTokenFile(_ path: String) -> Bool { path.hasSuffix(".bin") }
@@ -67,23 +75,25 @@ public enum CorpusLoader {
         }
     }
 
-    private static func filesBelow(_ directory: String) throws(UserError) -> [String] {
+    private static func findFiles(
+        below directory: String, _ files: inout [String], progress: (_ count: Int) -> Void
+    ) throws(UserError) {
         let names: [String]
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: directory)
         } catch {
             throw UserError("data \"\(directory)\": the directory cannot be read")
         }
-        var files: [String] = []
         for name in names where !name.hasPrefix(".") {
             let path = directory.hasSuffix("/") ? directory + name : directory + "/" + name
             let status = try MappedFile.status(path)
             switch status.kind {
             case .file where status.byteCount > 0: files.append(path)
-            case .directory where !MappedFile.isSymbolicLink(path): files += try filesBelow(path)
+            case .directory where !MappedFile.isSymbolicLink(path):
+                try findFiles(below: path, &files, progress: progress)
             default: break
             }
+            if files.count % 64 == 63 { progress(files.count) }
         }
-        return files
     }
 }

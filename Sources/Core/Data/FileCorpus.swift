@@ -27,17 +27,20 @@ public final class FileCorpus: Corpus {
     /// - Parameters:
     ///   - paths: regular files, none of them empty, in the order in which they are read.
     ///   - validationFraction: the share of the tokens, at the end, that is kept for validation; inside (0, 1).
+    ///   - progress: told how many files are open, and how many there are.
     /// - Throws: `UserError` if a file cannot be used or the split makes no sense.
     public convenience init(
-        paths: [String], encoding: Encoding, validationFraction: Double
+        paths: [String], encoding: Encoding, validationFraction: Double,
+        progress: (_ opened: Int, _ of: Int) -> Void = { _, _ in }
     ) throws(UserError) {
         try self.init(
             paths: paths, encoding: encoding, validationFraction: validationFraction,
-            bytesCheckedAtStart: FileCorpus.bytesCheckedAtStart)
+            bytesCheckedAtStart: FileCorpus.bytesCheckedAtStart, progress: progress)
     }
 
     init(
-        paths: [String], encoding: Encoding, validationFraction: Double, bytesCheckedAtStart: Int
+        paths: [String], encoding: Encoding, validationFraction: Double, bytesCheckedAtStart: Int,
+        progress: (_ opened: Int, _ of: Int) -> Void = { _, _ in }
     ) throws(UserError) {
         guard validationFraction > 0, validationFraction < 1 else {
             throw UserError(
@@ -58,6 +61,7 @@ public final class FileCorpus: Corpus {
             let piece = try isText ? Piece(text: file, start: start) : Piece(tokens: file, start: start)
             pieces.append(piece)
             start += piece.count
+            progress(pieces.count, paths.count)
         }
         guard let first = pieces.first else { throw UserError("data: no file is named") }
         self.pieces = pieces

@@ -12,17 +12,17 @@ import Darwin
 ///
 /// Where the file cannot be read, because another program has cut it short or the disk fails, the bytes are zeros and
 /// `isLost` says so.
-final class MappedFile: @unchecked Sendable {  // Immutable memory for as long as the object lives.
-    let path: String
+public final class MappedFile: @unchecked Sendable {  // Immutable memory for as long as the object lives.
+    public let path: String
     /// `nil` if the file is empty.
     private let base: UnsafeMutableRawPointer?
     private let range: OpaquePointer?
-    let byteCount: Int
+    public let byteCount: Int
 
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
 
     /// - Throws: `UserError` if the path names no readable regular file.
-    init(path: String) throws(UserError) {
+    public init(path: String) throws(UserError) {
         self.path = path
         let found = try MappedFile.status(path)
         guard found.kind == .file else {
@@ -47,7 +47,7 @@ final class MappedFile: @unchecked Sendable {  // Immutable memory for as long a
     }
 
     /// Some of the bytes that were read are not those of the file.
-    var isLost: Bool { range.map { mapped_range_is_lost($0) } ?? false }
+    public var isLost: Bool { range.map { mapped_range_is_lost($0) } ?? false }
 
     /// - Throws: `UserError` if some of the bytes that were read are not those of the file.
     func requireRead() throws(UserError) {

@@ -35,7 +35,7 @@ public final class EventChannel: Sendable {
             pending.events.removeAll { event in
                 guard toDrop > 0 else { return false }
                 switch event {
-                case .stepped, .gradientsClipped, .forkStepped: break
+                case .stepped, .gradientsClipped, .forkStepped, .working: break
                 default: return false
                 }
                 toDrop -= 1

@@ -8,6 +8,8 @@ extension Trainer {
     /// What a file holds for a run beside configuration and tensors.
     private struct State: Codable {
         var step: Int
+        /// nil: none, as in the states of older versions.
+        var rescues: Int?
         var peak: Double
         var gradientClip: Double
         var control: PrecisionControl
@@ -64,7 +66,7 @@ extension Trainer {
 
     private var state: State {
         State(
-            step: step, peak: schedule.peak, gradientClip: gradientClip, control: control,
+            step: step, rescues: rescues, peak: schedule.peak, gradientClip: gradientClip, control: control,
             clippingStatistics: transformer.clippingStatistics, oscillation: runningWindow?.state)
     }
 
@@ -152,7 +154,7 @@ extension Trainer {
     }
 
     private func restore(_ state: State, from checkpoint: Checkpoint, _ file: SafeTensors.File, prefix: String) throws {
-        guard 0...configuration.run.steps ~= state.step,
+        guard 0...configuration.run.steps ~= state.step, state.rescues ?? 0 >= 0,
             state.control.isOf(
                 configuration.model, steps: configuration.run.steps, tokensPerStep: tokensPerStep,
                 commands: checkpoint.configuration.run.commands.count)
@@ -169,6 +171,7 @@ extension Trainer {
         }
         for moment in moments(prefix: prefix) { try file.copy(moment.name, shape: moment.shape, to: moment.values) }
         step = state.step
+        rescues = state.rescues ?? 0
         schedule.peak = state.peak
         gradientClip = state.gradientClip
         control = state.control
@@ -203,6 +206,7 @@ extension Trainer {
             to.values.update(from: from.values, count: from.shape.reduce(1, *))
         }
         other.step = step
+        other.rescues = rescues
         other.schedule.peak = schedule.peak
         other.gradientClip = gradientClip
         other.control = control

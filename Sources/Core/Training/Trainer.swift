@@ -23,6 +23,8 @@ final class Trainer {
     let parameters: Parameters
     /// Optimizer steps behind the parameters.
     var step = 0
+    /// How often the step to come was tried and modules were raised instead.
+    var rescues = 0
     var control: PrecisionControl
     /// What happened to precision since it was last taken.
     var news: [TrainingEvent] = []
@@ -141,9 +143,11 @@ final class Trainer {
                 quantize: 1e3 * (compute.clock[.pack] - packingBefore)))
         guard result.isFinite else {
             result.isRescued = rescue(result)
+            if result.isRescued { rescues += 1 }
             return result
         }
         step += 1
+        rescues = 0
         let tracker = tracksWeights ? WeightTracker(transformer) : nil
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
         if let tracker { flipRates = tracker.flipRates() }
@@ -158,12 +162,13 @@ final class Trainer {
 
     /// Mean cross-entropy over the fixed validation sample, nats per token; nil if cancelled.
     ///
+    /// - Parameter isCancelled: asked before each batch, with the number of those that are done.
     /// - Throws: `UserError` if the data turn out to be bad.
-    func evaluate(isCancelled: () -> Bool = { false }) throws -> Float? {
+    func evaluate(isCancelled: (_ done: Int) -> Bool = { _ in false }) throws -> Float? {
         let batches = configuration.evaluation.batches
         var loss = 0.0
         for index in 0..<batches {
-            if isCancelled() { return nil }
+            if isCancelled(index) { return nil }
             try sampler.fillValidation(
                 batch: index, tokens: batch.places.tokens, targets: batch.places.targets)
             // Beyond every training pass.
@@ -179,7 +184,9 @@ final class Trainer {
     var canSample: Bool { generator != nil }
 
     /// Text from the model as it is now; nil if sampling is off or was cancelled.
-    func sample(isCancelled: () -> Bool = { false }) -> TextSample? {
+    ///
+    /// - Parameter isCancelled: asked after each token, with the number of those that are written.
+    func sample(isCancelled: (_ done: Int) -> Bool = { _ in false }) -> TextSample? {
         guard let generator else { return nil }
         generator.load(parameters)
         let sampling = configuration.sampling
@@ -187,11 +194,14 @@ final class Trainer {
             tokens: sampling.tokens, temperature: sampling.temperature, topK: sampling.topK,
             seed: configuration.run.seed)
         var tokens: [Int32] = []
+        var wasCancelled = isCancelled(0)
+        if wasCancelled { return nil }
         generator.generate(prompt, options, key: UInt64(step)) { token in
             tokens.append(token)
-            return !isCancelled()
+            wasCancelled = isCancelled(tokens.count)
+            return !wasCancelled
         }
-        if isCancelled() { return nil }
+        if wasCancelled { return nil }
         return TextSample(step: step, prompt: configuration.sampling.prompt, text: generator.text(tokens))
     }
 

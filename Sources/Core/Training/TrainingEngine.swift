@@ -109,13 +109,13 @@ public actor TrainingEngine {
                     trainer.control.commandsDone += 1
                     try apply(commands[trainer.control.commandsDone - 1].command)
                 }
-                while let next = recorded.first, next.step <= trainer.step {
+                while let next = recorded.first, next.isDue(after: trainer.step, rescues: trainer.rescues) {
                     recorded.removeFirst()
-                    emit(.commanded(step: trainer.step, command: next.command))
+                    emit(.commanded(step: trainer.step, command: next.command, rescues: trainer.rescues))
                     try apply(next.command)
                 }
                 for command in mailbox.drain() {
-                    emit(.commanded(step: trainer.step, command: command))
+                    emit(.commanded(step: trainer.step, command: command, rescues: trainer.rescues))
                     try apply(command)
                 }
                 if case .stop(let path)? = stopRequest {
@@ -205,7 +205,8 @@ public actor TrainingEngine {
     }
 
     private func evaluate() throws {
-        let (loss, _) = try timed { try trainer.evaluate(isCancelled: { mailbox.hasStop }) }
+        let isCancelled = follow(.evaluating, of: trainer.configuration.evaluation.batches)
+        let (loss, _) = try timed { try trainer.evaluate(isCancelled: isCancelled) }
         guard let loss else { return }
         let evaluation = Evaluation(step: trainer.step, validationLoss: loss)
         progress.take(evaluation)
@@ -220,7 +221,8 @@ public actor TrainingEngine {
     }
 
     private func sample() {
-        let (sample, _) = timed { trainer.sample(isCancelled: { mailbox.hasStop }) }
+        let isCancelled = follow(.sampling, of: trainer.configuration.sampling.tokens)
+        let (sample, _) = timed { trainer.sample(isCancelled: isCancelled) }
         if let sample { emit(.sampled(sample)) }
     }
 

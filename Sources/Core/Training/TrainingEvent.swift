@@ -27,13 +27,16 @@ public enum TrainingEvent: Codable, Sendable, Hashable {
     case saved(step: Int, path: String)
     /// The run saved its state by itself.
     case checkpointed(step: Int, path: String)
-    /// A command that was sent took effect; scheduled ones are not told.
-    case commanded(step: Int, command: EngineCommand)
+    /// A command that was sent took effect; scheduled ones are not told. `rescues`: how often the step to come had been
+    /// tried by then and modules been raised instead.
+    case commanded(step: Int, command: EngineCommand, rescues: Int = 0)
     /// A command or a file operation failed; the run goes on.
     case warning(step: Int, message: String)
     /// Loss or gradient norm became non-finite: the run ends with `.finished` next.
     case diverged(step: Int, message: String)
     case finished(RunSummary)
+    /// How far work between two steps is that takes long. Not recorded, and a slow reader may miss it.
+    case working(WorkProgress)
 }
 
 /// What a run is: known before its first step.

@@ -6,6 +6,7 @@ enum Command: Hashable {
     case theme(String)
     /// nil: with none.
     case compare(String?)
+    case export(ExportRequest)
     case replay(ReplayRequest)
     case quit
     case help
@@ -25,6 +26,7 @@ enum Command: Hashable {
 
     private static let own: [(name: String, argument: String, help: String)] = [
         ("compare", "RUN|off", "draw the loss of a recorded run beneath this one's"),
+        ("export", "FORMAT PATH", "write what is recorded of the run, as in export csv run.csv; export stop ends it"),
         ("theme", "NAME", "change the colours: a theme or a base16 file"),
         ("help", "", "open the help"),
         ("quit", "", "quit, after a question while the run goes on"),
@@ -44,6 +46,7 @@ enum Command: Hashable {
         case "compare":
             guard !argument.isEmpty else { throw UserError("compare needs a recorded run, or off") }
             return .compare(argument == "off" ? nil : argument)
+        case "export": return .export(try ExportRequest(parsing: argument))
         case "seek":
             do {
                 return .replay(.seek(try ReplayPosition(parsing: argument)))
@@ -63,9 +66,13 @@ enum Command: Hashable {
 
     /// What may stand in place of the last word of an unfinished line.
     static func completions(
-        _ line: String, themes: [String], runs: [String] = [], isReplay: Bool = false, model: ModelConfiguration? = nil
+        _ line: String, themes: [String], runs: [String] = [], exports: [String] = [], isReplay: Bool = false,
+        model: ModelConfiguration? = nil
     ) -> [String] {
-        for (name, arguments) in [("theme ", themes), ("compare ", runs + ["off"])] where line.hasPrefix(name) {
+        let choices = [
+            ("theme ", themes), ("compare ", runs + ["off"]), ("export ", exports.map { $0 + " " } + ["stop"]),
+        ]
+        for (name, arguments) in choices where line.hasPrefix(name) {
             let word = line.dropFirst(name.count)
             return arguments.filter { $0.hasPrefix(word) }.map { name + $0 }
         }

@@ -115,6 +115,8 @@ public struct DashboardState: Sendable {
     public let themes: [String]
     /// Names of the recorded runs that can be compared.
     public let runs: [String]
+    /// What the recording of the run can be written as; empty: it has none.
+    public let exportFormats: [String]
     /// The theme in use: a name, or the path of a base16 file.
     public internal(set) var theme: String
     /// Whether the terminal can show more than ASCII.
@@ -136,7 +138,8 @@ public struct DashboardState: Sendable {
     public init(
         size: Size, glyphs: GlyphSet = .braille, savePath: String? = nil, runFolder: String? = nil,
         isAttached: Bool = false, refusal: String? = nil, themes: [String] = [], runs: [String] = [],
-        theme: String = Theme.standardName, canShowBraille: Bool = true, isMouseOn: Bool = false
+        exportFormats: [String] = [], theme: String = Theme.standardName, canShowBraille: Bool = true,
+        isMouseOn: Bool = false
     ) {
         self.size = size
         self.glyphs = glyphs
@@ -146,6 +149,7 @@ public struct DashboardState: Sendable {
         self.refusal = refusal
         self.themes = themes
         self.runs = runs
+        self.exportFormats = exportFormats
         self.theme = theme
         self.canShowBraille = canShowBraille
         self.isMouseOn = isMouseOn

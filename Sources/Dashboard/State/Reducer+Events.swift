@@ -37,7 +37,7 @@ extension DashboardState {
         case .warning(let step, let text): note(.warning, text, step: step)
         case .diverged(let step, let text): note(.error, "diverged: \(text)", step: step)
         case .finished(let summary): note(.state, summary.outcome.rawValue, step: summary.steps)
-        case .stateChanged, .sampled, .inspected, .forkStepped, .commanded: break
+        case .stateChanged, .sampled, .inspected, .forkStepped, .commanded, .working: break
         }
     }
 

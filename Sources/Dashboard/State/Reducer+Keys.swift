@@ -181,7 +181,7 @@ extension DashboardState {
 
     private mutating func complete(_ line: inout CommandLine) {
         let options = Command.completions(
-            line.text, themes: themes, runs: runs, isReplay: replay != nil, model: run?.model)
+            line.text, themes: themes, runs: runs, exports: exportFormats, isReplay: replay != nil, model: run?.model)
         guard let first = options.first else { return }
         let common = options.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
         if common.count > line.text.count { line.replace(with: common) }
@@ -197,6 +197,7 @@ extension DashboardState {
             case .engine(let command): return ask(command)
             case .theme(let name): return [.theme(name)]
             case .compare(let name): return askForComparison(name)
+            case .export(let command): return perform(command)
             case .replay(let command): perform(command)
             case .help: openHelp()
             case .quit: return askToQuit()

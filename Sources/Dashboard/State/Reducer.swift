@@ -15,6 +15,8 @@ public enum DashboardInput: Sendable {
     case themeChanged(String)
     /// The outcome of an effect, or news from the terminal.
     case notice(String, isError: Bool)
+    /// How far an effect is that takes long: what it is, the share that is done, and the seconds that the rest takes.
+    case progress(String, share: Double, remaining: Double?)
     /// The answer to `DashboardEffect.loadComparison`.
     case comparison(ComparedRun)
     /// Someone outside asks the program to end.
@@ -28,6 +30,10 @@ public enum DashboardEffect: Sendable, Hashable {
     case theme(String)
     /// Read a recorded run, to be compared.
     case loadComparison(String)
+    /// Write what is recorded of the run, in one of `DashboardState.exportFormats`.
+    case export(format: String, path: String)
+    /// Leave the export that is under way.
+    case stopExport
     /// Whether the terminal reports the mouse.
     case mouse(Bool)
     case redraw
@@ -62,6 +68,9 @@ public func reduce(_ state: inout DashboardState, _ input: DashboardInput) -> [D
         return []
     case .comparison(let run):
         state.compare(with: run)
+        return []
+    case .progress(let work, let share, let remaining):
+        state.sayProgress(work, share: share, remaining: remaining)
         return []
     case .notice(let text, let isError):
         state.say(text, isError: isError)
@@ -151,6 +160,7 @@ extension DashboardState {
         case .diverged(_, let text): say("diverged: \(text)", isError: true)
         case .checkpointed(let step, _): lastSave = (step, runTime)
         case .commanded, .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
+        case .working(let work): take(work)
         case .finished(let summary):
             return finish(summary)
         }
@@ -158,12 +168,12 @@ extension DashboardState {
     }
 
     /// Shown until the answer comes.
-    private static let evaluating = "evaluating"
-    private static let sampling = "sampling"
+    static let evaluating = "evaluating"
+    static let sampling = "sampling"
 
     /// Replaces the message that a request is under way, if it still stands there.
     private mutating func answer(_ question: String, _ text: String) {
-        if message?.text == question { say(text) }
+        if message?.text.hasPrefix(question) == true { say(text) }
     }
 
     func clipText(_ value: Double) -> String {
