@@ -308,7 +308,7 @@ import Testing
         }
         #expect(state.replay?.player.speed.text == "4x")
         #expect(Command.completions("se", themes: [], isReplay: true) == ["seek "])
-        #expect(Command.completions("se", themes: [], isReplay: false) == [])
+        #expect(Command.completions("see", themes: [], isReplay: false) == [])
         var live = DashboardState.running(steps: 1)
         live.keys(":")
         live.type("seek 3")

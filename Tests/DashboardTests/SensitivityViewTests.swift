@@ -48,6 +48,10 @@ extension Script {
         return (0..<frame.size.height).map { frame.text(row: $0) }.joined(separator: "\n")
     }
 
+    private static func inspector(_ state: DashboardState) -> String {
+        InspectorPanel.lines(state, width: 90, height: 60).map { $0.map(\.0).joined() }.joined(separator: "\n")
+    }
+
     private static func expect(_ parts: [String], in text: String) {
         for part in parts { #expect(text.contains(part), "\(part) is missing in\n\(text)") }
     }
@@ -56,7 +60,7 @@ extension Script {
         var state = Script.map()
         #expect(state.keys("S") == [.send(.measureSensitivity([.fp4, .fp8]))])
         #expect(state.map.view == .sensitivity)
-        Self.expect(["sensitivity: not measured yet"], in: Self.text(state))
+        Self.expect(["not measured yet"], in: Self.text(state))
         Script.measure(&state, upTo: 18)
         state.message = nil
         Self.expect(
@@ -80,22 +84,26 @@ extension Script {
         #expect(state.map.records[InspectorTests.path]?.sensitivity?.damage == 2 * 0.02 * 0.02 / 2)
         Self.expect(
             [
-                "predicted damage of fp4", "at step 70", "alone, everything else in bf16, at step 70:",
-                "fp4  damage .400e-3  loss +0.0700e-3  dW off 6%, all 2%", "fp8  damage .004e-3",
-                "SENS fp4 does most in layers.",
+                "predicted damage of fp4", "at step 70", ".400 40.0 25.6", "SENS fp4 does most in layers.",
             ], in: Self.text(state))
+        Self.expect(
+            [
+                "alone in low precision at step 70, 1e-3 nats:", "fp4  damage .400 loss +.070 dW 6% all 2%",
+                "fp8  damage .004 loss -.01 dW .6% all .2%",
+            ], in: Self.inspector(state))
         let entry = state.events.entries.last
         #expect(entry?.kind == .sensitivity && entry?.module != nil && entry?.step == 70)
         // A recipe with other formats makes it a thing of the past.
         let change = PrecisionChange(
             id: 1, step: 80, cause: .recipe, text: "recipe nvfp4", modules: [], lossBefore: 2)
         state.on(.event(.precisionChanged(change)))
-        Self.expect(["~ before the last change of precision", "damage ~.400e-3"], in: Self.text(state))
+        Self.expect(["~ before the last change of precision", "damage ~.400"], in: Self.inspector(state))
+        Self.expect([".400~40.0~", "~ before the last change of precision"], in: Self.text(state))
     }
 
     @Test func whatWasMeasuredInOtherFormatsIsMarked() {
         var state = InspectorTests.state(Size(width: 200, height: 60))
-        let before = Self.text(state)
+        let before = Self.inspector(state)
         #expect(!before.contains("~") && before.contains("codes at step 65"))
         state.on(Script.change("prec layers.0.attn.q bf16", ["layers.0.attn.q": LinearFormats(.bf16)]))
         state.message = nil
@@ -103,9 +111,9 @@ extension Script {
             [
                 "measured ~120%", "gradient norm ~0.0123", "forward ~1.25 ms", "backward ~2.5 ms", "gradient error ~61%",
                 "rho ~1.64", "flip rate ~1.2%", "~ before the last change of precision",
-            ], in: Self.text(state))
+            ], in: Self.inspector(state))
         // Codes of a format that is gone are not shown at all.
-        #expect(!Self.text(state).contains("codes at step 65") && !Self.text(state).contains("! rho"))
+        #expect(!Self.inspector(state).contains("codes at step 65") && !Self.inspector(state).contains("! rho"))
         state.map.view = .gradientNorm
         Self.expect([".012~"], in: Self.text(state))
         state.map.view = .relativeTime
@@ -122,7 +130,8 @@ extension Script {
                                 backwardMilliseconds: 1)
                         ]))))
         state.map.view = .gradientNorm
-        #expect(!Self.text(state).contains("norm ~") && Self.text(state).contains("measured ~120%"))
+        #expect(!Self.text(state).contains(".500~"))
+        #expect(!Self.inspector(state).contains("norm ~") && Self.inspector(state).contains("measured ~120%"))
         let probe = ProbeReport.Module(
             path: InspectorTests.path, gradientError: 0, rho: nil, milliseconds: 1, referenceMilliseconds: 1)
         state.on(
@@ -130,7 +139,7 @@ extension Script {
                 .probed(
                     ProbeReport(
                         step: 90, loss: 2, referenceLoss: 2, gradientError: 0, modules: [probe], attention: []))))
-        #expect(!Self.text(state).contains("~"))
+        #expect(!Self.inspector(state).contains("~"))
     }
 
     @Test func theInspectorAsksAgainForCodesAfterAChange() {

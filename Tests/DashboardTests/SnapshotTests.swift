@@ -123,8 +123,8 @@ import Testing
         }
         Script.measure(&state)
         if screen == .old {
-            state.on(Script.change("prec layers.0.attn.q bf16", ["layers.0.attn.q": LinearFormats(.bf16)]))
-            for _ in 0..<4 { state.keys("M") }
+            state.on(Script.change("prec layers.0.attn.q bf16", ["layers.0.attn.q": LinearFormats(.bf16)], step: 80))
+            state.keys("M", "M")
         }
         state.message = nil
         return state

@@ -204,18 +204,20 @@ enum InspectorPanel {
     private static func sensitivity(_ map: PrecisionMap, _ record: ModuleRecord) -> [Line] {
         guard let measured = map.sensitivity, !record.sensitivities.isEmpty else { return [] }
         let plain = Style(.barText)
-        let head: Line = [("alone, everything else in bf16, at step \(NumberText.grouped(measured.step)):", plain)]
+        let head: Line = [
+            ("alone in low precision at step \(NumberText.grouped(measured.step)), 1e-3 nats:", plain)
+        ]
         return [head]
             + record.sensitivities.map { figures, damage in
-                let loss = NumberText.significant(1000 * figures.lossChange)
                 let isOld = record.isSensitivityOld
                 let role = MapView.sensitivity.role(1000 * damage, among: 0...0)
+                let loss = NumberText.brief(1000 * figures.lossChange, 4)
                 return [
                     (left(figures.precision.rawValue, 5), Style(PrecisionPanel.role(figures.precision))),
-                    ("damage ", plain), old("\(NumberText.brief(1000 * damage, 4))e-3", isOld, Style(role)),
-                    ("  loss ", plain), old("\(figures.lossChange > 0 ? "+" : "")\(loss)e-3", isOld, .text),
-                    ("  dW off ", plain), old(percent(figures.gradientError), isOld, .text),
-                    (", all ", plain), old(percent(figures.wholeGradientError), isOld, .text),
+                    ("damage ", plain), old(NumberText.brief(1000 * damage, 4), isOld, Style(role)),
+                    (" loss ", plain), old(figures.lossChange > 0 ? "+\(loss)" : loss, isOld, .text),
+                    (" dW ", plain), old(percent(figures.gradientError), isOld, .text),
+                    (" all ", plain), old(percent(figures.wholeGradientError), isOld, .text),
                 ]
             }
     }

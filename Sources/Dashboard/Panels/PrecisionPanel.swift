@@ -199,7 +199,7 @@ enum PrecisionPanel {
 
     private static func sensitivity(_ map: PrecisionMap) -> String {
         guard let measured = map.sensitivity, let precision = measured.modules.map(\.precision).min() else {
-            return "not measured yet: S measures it on a copy of the model, while training goes on"
+            return "\(MapView.sensitivity.meaning); not measured yet"
         }
         return "predicted damage of \(precision.rawValue) in the module alone, 1e-3 nats a token, at step "
             + NumberText.grouped(measured.step)

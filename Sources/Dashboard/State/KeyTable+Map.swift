@@ -14,8 +14,8 @@ extension KeyTable {
         KeyBinding(.map, ["i"], .inspect, "Inspect", "count the codes of the module's operands now", footer: 7),
         KeyBinding(
             .map, ["S"], .measureSensitivity, "Sensitivity",
-            "measure what FP4 and FP8 do in each module alone, on a copy of the model while training goes on; again: cancel",
-            footer: 8),
+            "measure what FP4 and FP8 do in each module alone, on a copy of the model while training goes on; again: cancel"
+        ),
         KeyBinding(.map, [.up, "k"], .moveUp, "Up", "cursor up"),
         KeyBinding(.map, [.down, "j"], .moveDown, "Down", "cursor down"),
         KeyBinding(.map, [.left, "h"], .moveLeft, "Left", "cursor to the layer before"),

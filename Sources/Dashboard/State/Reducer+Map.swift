@@ -32,8 +32,8 @@ extension DashboardState {
             } else {
                 map.clearSelection()
             }
-        case .nextMapView: map.view = map.view.next(1)
-        case .previousMapView: map.view = map.view.next(-1)
+        case .nextMapView: show(map.view.next(1))
+        case .previousMapView: show(map.view.next(-1))
         case .inspect: return inspect()
         case .measureSensitivity: return measureSensitivity()
         case .cyclePrecision: cyclePrecision()
@@ -161,6 +161,12 @@ extension DashboardState {
         guard let path = map.current, canChange() else { return [] }
         map.inspected = path
         return [.send(.inspect(path))]
+    }
+
+    private mutating func show(_ view: MapView) {
+        map.view = view
+        let isKnown = map.sensitivity != nil || map.measuring != nil
+        if view == .sensitivity, !isKnown, refusal == nil, !isFinished { say("S measures the sensitivity") }
     }
 
     /// Begins, or cancels what is under way.
