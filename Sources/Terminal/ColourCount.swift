@@ -39,7 +39,9 @@ public enum ColourCount: String, Sendable, CaseIterable {
     /// - Parameter count: the colours of a terminal type.
     /// - Throws: `UserError` if this system knows of none.
     func terminal(_ term: String, _ count: (String) -> Int) throws(UserError) -> String {
-        let family = ["-256color", "-16color", "-direct"].first(where: term.hasSuffix).map { String(term.dropLast($0.count)) }
+        let family = ["-256color", "-16color", "-direct"].first(where: term.hasSuffix).map {
+            String(term.dropLast($0.count))
+        }
         let names = [term] + suffixes.map { (family ?? term) + $0 }.filter { $0 != term }
         for name in names where wanted.contains(count(name)) { return name }
         throw UserError(

@@ -45,7 +45,8 @@ struct ScreenOptions: ParsableArguments {
     /// A flag that was given, whichever it is.
     var given: String? {
         let flags = [
-            ("--ascii", ascii), ("--glyphs", glyphs != nil), ("--colors", colors != nil), ("--mouse", mouse), ("--theme", theme != nil),
+            ("--ascii", ascii), ("--glyphs", glyphs != nil), ("--colors", colors != nil), ("--mouse", mouse),
+            ("--theme", theme != nil),
             ("--compare", !compare.isEmpty),
         ]
         return flags.first(where: \.1)?.0

@@ -94,7 +94,10 @@ import Testing
 
     @Test func nothingIsComparedWithALossThatIsNotFinite() async throws {
         let engine = try TrainingEngineTests.engine(PrecisionChangeTests.configuration())
-        #expect(try await engine.measurePoisonedModel() == ["sensitivity: the model's loss is not finite: nothing can be compared with it"])
+        #expect(
+            try await engine.measurePoisonedModel() == [
+                "sensitivity: the model's loss is not finite: nothing can be compared with it"
+            ])
     }
 }
 

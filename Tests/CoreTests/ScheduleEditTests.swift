@@ -21,7 +21,11 @@ import Testing
 
     private static func schedules(_ record: Record) -> [String] {
         record.events.compactMap { event in
-            if case .scheduleChanged(let step, let text, let to) = event { "\(step) \(text ?? "-"): \(to)" } else { nil }
+            if case .scheduleChanged(let step, let text, let to) = event {
+                "\(step) \(text ?? "-"): \(to)"
+            } else {
+                nil
+            }
         }
     }
 
@@ -78,7 +82,9 @@ import Testing
     @Test func anUndoBringsPhasesBackThatAreStillToCome() async throws {
         let phases = ["step 4: layers.0.* bf16", "step 9: layers.1.* bf16"]
         let planned = try await Self.record([]) { $0.schedule.phases = try phases.map(PrecisionPhase.init(parsing:)) }
-        let late = try await Self.record([]) { $0.schedule.phases = try phases[1...].map(PrecisionPhase.init(parsing:)) }
+        let late = try await Self.record([]) {
+            $0.schedule.phases = try phases[1...].map(PrecisionPhase.init(parsing:))
+        }
         let early = try await Self.record(["2: schedule drop all", "3: undo"]) {
             $0.schedule.phases = try phases.map(PrecisionPhase.init(parsing:))
         }

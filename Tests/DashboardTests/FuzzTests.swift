@@ -112,7 +112,8 @@ import Testing
             let kind: [SensitivityProgress.Kind] = [.began, .tried, .cancelled]
             return .sensitivityProgress(
                 SensitivityProgress(
-                    kind: kind.randomElement(using: &random) ?? .began, step: step, done: .random(in: -1...9, using: &random),
+                    kind: kind.randomElement(using: &random) ?? .began, step: step,
+                    done: .random(in: -1...9, using: &random),
                     total: .random(in: -1...9, using: &random), seconds: Double(value)))
         case 7:
             let figures = ModuleSensitivity(

@@ -21,7 +21,8 @@ extension Script {
             linears.enumerated().map { index, path in
                 let error = (precision == .fp4 ? 0.02 : 0.002) * Double(1 + index * 7 % 11)
                 return ModuleSensitivity(
-                    module: path, precision: precision, lossChange: 0.2 * error * error - 1e-5, gradientError: 3 * error,
+                    module: path, precision: precision, lossChange: 0.2 * error * error - 1e-5,
+                    gradientError: 3 * error,
                     wholeGradientError: error)
             }
         }
@@ -64,7 +65,10 @@ extension Script {
         Script.measure(&state, upTo: 18)
         state.message = nil
         Self.expect(
-            ["measuring sensitivity: 18/72, 0:00:27 left - S in the map or :sensitivity off cancels", "sensitivity 18/72"],
+            [
+                "measuring sensitivity: 18/72, 0:00:27 left - S in the map or :sensitivity off cancels",
+                "sensitivity 18/72",
+            ],
             in: Self.text(state))
         #expect(state.keys("S") == [.send(.cancelSensitivity)])
         state.on(
@@ -109,7 +113,8 @@ extension Script {
         state.message = nil
         Self.expect(
             [
-                "measured ~120%", "gradient norm ~0.0123", "forward ~1.25 ms", "backward ~2.5 ms", "gradient error ~61%",
+                "measured ~120%", "gradient norm ~0.0123", "forward ~1.25 ms", "backward ~2.5 ms",
+                "gradient error ~61%",
                 "rho ~1.64", "flip rate ~1.2%", "~ before the last change of precision",
             ], in: Self.inspector(state))
         // Codes of a format that is gone are not shown at all.
@@ -165,6 +170,8 @@ extension Script {
         #expect(run("schedule drop 1") == [.send(.editSchedule(.drop(1)))])
         #expect(run("schedule drop x") == [])
         #expect(state.message?.isError == true)
+        #expect(run("schedule add 50%: layers.9.* fp8") == [])
+        #expect(state.message?.text.hasPrefix("no module matches \"layers.9.*\"") == true)
         Script.schedule(&state)
         #expect(
             state.message?.text

@@ -32,7 +32,8 @@ import Testing
 
     @Test func theirNames() throws {
         let lines = try Self.events().map { try EventLine($0).json() }
-        #expect(lines[0] == #"{"done":3,"event":"sensitivity_progress","kind":"tried","seconds":1.5,"step":7,"total":36}"#)
+        #expect(
+            lines[0] == #"{"done":3,"event":"sensitivity_progress","kind":"tried","seconds":1.5,"step":7,"total":36}"#)
         #expect(lines[1].contains(#""event":"sensitivity_measured","loss":2.5,"modules":[{"gradient_error":0.25,"#))
         #expect(lines[1].contains(#""loss_change":"-Infinity""#))
         #expect(lines[2].contains(#""event":"schedule_changed""#) && lines[2].contains(#""80%: mlp.* bf16""#))

@@ -117,7 +117,9 @@ extension PrecisionSchedule: CustomStringConvertible {
         var next = self
         func begin(_ phase: PrecisionPhase) -> Int { phase.start.step(steps: steps, tokensPerStep: tokensPerStep) }
         func check(_ start: Int, _ what: String) throws(UserError) {
-            if start > steps { throw UserError("\(what) would begin after step \(start), and the run has \(steps) steps") }
+            if start > steps {
+                throw UserError("\(what) would begin after step \(start), and the run has \(steps) steps")
+            }
             if start <= step {
                 throw UserError(
                     "\(what) would begin after step \(start), and step \(step) is over: prec sets modules at once")

@@ -60,7 +60,9 @@ final class SensitivityTrials {
         guard !reference.isEmpty else {
             transformer.apply(plain.plan(for: model))
             loss = try pass(sampler, tokens, targets)
-            guard loss.isFinite else { throw UserError("the model's loss is not finite: nothing can be compared with it") }
+            guard loss.isFinite else {
+                throw UserError("the model's loss is not finite: nothing can be compared with it")
+            }
             reference = Array(
                 UnsafeBufferPointer(
                     start: transformer.parameters.gradients, count: transformer.parameters.layout.count))

@@ -88,7 +88,9 @@ enum InspectorPanel {
         }
         lines += probe(record)
         lines += sensitivity(map, record)
-        if record.areFiguresOld || record.isProbeOld || record.isSensitivityOld, lines.joined().contains(where: isMarkedOld) {
+        if record.areFiguresOld || record.isProbeOld || record.isSensitivityOld,
+            lines.joined().contains(where: isMarkedOld)
+        {
             lines.append([("\(PrecisionPanel.oldMark) before the last change of precision", Style(.axis))])
         }
         lines += history(record, width: width, state.glyphs)

@@ -93,7 +93,8 @@ enum MessageLine {
     private static func progress(_ progress: SensitivityProgress) -> String {
         let left = progress.seconds * (Double(progress.total) / Double(max(1, progress.done)) - 1)
         let time = progress.done > 0 && left.isFinite ? ", \(NumberText.duration(left)) left" : ""
-        return "measuring sensitivity: \(progress.done)/\(progress.total)\(time) - S in the map or :sensitivity off cancels"
+        return
+            "measuring sensitivity: \(progress.done)/\(progress.total)\(time) - S in the map or :sensitivity off cancels"
     }
 
     private static func outcome(_ summary: RunSummary, isReplay: Bool) -> (String, Style) {

@@ -110,7 +110,9 @@ enum PrecisionPanel {
             let text = value.map { NumberText.brief($0, map.view.digits) } ?? "."
             let role = isOld ? .axis : value.map { map.view.role($0, among: range) } ?? .axis
             let after = frame.put(text, x: x, y: y, limit: width, Style(role, on: background, isCursor))
-            if isOld, value != nil, after < x + width { frame.put(oldMark, x: after, y: y, Style(.axis, on: background)) }
+            if isOld, value != nil, after < x + width {
+                frame.put(oldMark, x: after, y: y, Style(.axis, on: background))
+            }
             return
         }
         let pending = map.pendingFormats(of: path)

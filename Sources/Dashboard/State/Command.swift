@@ -40,7 +40,8 @@ enum Command: Hashable {
     static func parse(_ line: String) throws(UserError) -> Command {
         let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true).map(String.init)
         if words == ["schedule"] { return .schedule }
-        guard let name = words.first, name != "schedule", let entry = (own + replay).first(where: { $0.name == name }) else {
+        guard let name = words.first, name != "schedule", let entry = (own + replay).first(where: { $0.name == name })
+        else {
             return .engine(try EngineCommand(parsing: line, others: own.map(\.name)))
         }
         let argument = words.count > 1 ? words[1].trimmingSpaces : ""

@@ -149,6 +149,6 @@ extension SensitivityMap {
     var worstText: String {
         guard let worst else { return "no module was tried" }
         let (module, precision) = (worst.module.module, worst.module.precision.rawValue)
-        return "\(precision) does most in \(module): \(NumberText.significant(1000 * worst.damage))e-3 nats"
+        return "\(precision) does most in \(module): \(NumberText.brief(1000 * worst.damage, 4)) e-3 nats"
     }
 }

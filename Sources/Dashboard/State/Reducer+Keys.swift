@@ -199,7 +199,10 @@ extension DashboardState {
         if history.count > 100 { history.removeFirst() }
         do {
             switch try Command.parse(text) {
-            case .engine(let command): return ask(command)
+            case .engine(let command):
+                // Said while the line can still be recalled, and not with the next step.
+                if let model = run?.model { try command.validate(for: model) }
+                return ask(command)
             case .theme(let name): return [.theme(name)]
             case .compare(let name): return askForComparison(name)
             case .replay(let command): perform(command)
