@@ -62,8 +62,8 @@ extension Script {
         #expect(state.keys("S") == [.send(.measureSensitivity([.fp4, .fp8]))])
         #expect(state.map.view == .sensitivity)
         Self.expect(["not measured yet"], in: Self.text(state))
+        #expect(state.message?.text.hasPrefix("measuring the sensitivity") == true)
         Script.measure(&state, upTo: 18)
-        state.message = nil
         Self.expect(
             [
                 "measuring sensitivity: 18/72, 0:00:27 left - S in the map or :sensitivity off cancels",

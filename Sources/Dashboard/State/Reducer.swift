@@ -142,6 +142,8 @@ extension DashboardState {
             let norm = gradientNorm.value(at: report.step).map { Double($0.bucket.mean) }
             moduleGradients.take(report, total: norm)
         case .sensitivityProgress(let progress):
+            // From here on the progress itself stands there.
+            if progress.kind == .began, message?.text == Self.measuring { message = nil }
             if progress.kind == .cancelled { say("the measurement of the sensitivity ended before its end") }
             if phase == .running, progress.kind == .tried { lastStepAt = now }
         case .sensitivityMeasured(let sensitivity):
@@ -169,6 +171,7 @@ extension DashboardState {
     /// Shown until the answer comes.
     private static let evaluating = "evaluating"
     private static let sampling = "sampling"
+    private static let measuring = "measuring the sensitivity of every module from the next step on"
 
     /// Replaces the message that a request is under way, if it still stands there.
     private mutating func answer(_ question: String, _ text: String) {
@@ -297,7 +300,7 @@ extension DashboardState {
         case .setGradientClip(let value): say("clip \(clipText(value)) from the next step")
         case .setPrecision, .setRecipe, .undo, .setModuleClipping, .editSchedule, .fork, .dropFork, .swapFork:
             say("from the next step")
-        case .measureSensitivity: say("measuring the sensitivity of every module, one after each step")
+        case .measureSensitivity: say(DashboardState.measuring)
         case .cancelSensitivity, .inspect, .stop: break
         }
         revision += 1
