@@ -6,7 +6,8 @@ import KernelInterface
 /// `fp4tui bench`
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measures the kernels on this machine.", subcommands: [BenchGEMMCommand.self])
+        commandName: "bench", abstract: "Measure kernels and training steps on this machine.",
+        subcommands: [BenchGEMMCommand.self, BenchStepCommand.self])
 }
 
 /// `fp4tui bench gemm`

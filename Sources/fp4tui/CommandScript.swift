@@ -21,13 +21,17 @@ enum CommandScript {
         return commands(in: text, file: path)
     }
 
-    /// The lines that are neither empty nor comments.
+    /// The lines that are neither empty nor comments. A # begins one at the start of a line or after white space; within a
+    /// word, as in a file's name, it belongs to the command.
     ///
     /// - Parameter file: its name, for messages.
     static func commands(in text: String, file: String) -> [(text: String, origin: String)] {
         text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
             .compactMap { index, line in
-                let content = line.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
+                let comment = line.indices.first { place in
+                    line[place] == "#" && (place == line.startIndex || line[line.index(before: place)].isWhitespace)
+                }
+                let content = line[..<(comment ?? line.endIndex)].trimmingCharacters(in: .whitespaces)
                 return content.isEmpty ? nil : (content, "\(file):\(index + 1)")
             }
     }

@@ -19,8 +19,9 @@ struct StudyCommand: ParsableCommand {
             run.seed for all of them.
 
             State is saved in the folder every few minutes. SIGINT and SIGTERM end the study after the slice in progress \
-            (exit code 130 or 143), and the same command goes on where it ended, to the same losses bit by bit. A folder \
-            with another study is refused. Runs that diverge are reported; the others go on.
+            (exit code 130 or 143), and the same command goes on where it ended, to the same losses bit by bit. With more \
+            recipes or more seeds it trains what is missing; a folder with another study is refused. Runs that diverge are \
+            reported; the others go on.
 
             EXAMPLES:
               fp4tui study --recipes bf16,fp8-block,zhou2025,nvfp4 --seeds 3 --out study
@@ -91,11 +92,11 @@ struct StudyCommand: ParsableCommand {
     ///
     /// - Throws: `UserError` for an unknown recipe or key, or a value outside the key's domain.
     static func entries(_ text: String, _ configuration: RunConfiguration) throws -> [Study.Entry] {
-        try split(text, at: ",").map { label in
+        try Recipe.split(text, at: ",").map { label in
             let parts = label.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             var copy = configuration
             try copy.apply(try ConfigurationOptions.recipe(parts[0], flag: "--recipes"))
-            let changes = parts.count > 1 ? settings(parts[1]) : []
+            let changes = parts.count > 1 ? Recipe.changes(in: parts[1]) : []
             let assignments = try changes.map { change in
                 var assignment = try ConfigurationOptions.assignment(from: "recipe." + change)
                 assignment.origin = "--recipes \(label)"
@@ -104,36 +105,6 @@ struct StudyCommand: ParsableCommand {
             try copy.apply(assignments)
             return Study.Entry(label: label, recipe: copy.recipe)
         }
-    }
-
-    /// Splits at +, but not at those that belong to a format such as `nvfp4+sr+prescale=16/17`.
-    private static func settings(_ text: String) -> [String] {
-        split(text, at: "+").reduce(into: []) { result, part in
-            let isOption = !part.contains("=") || part.hasPrefix("prescale=") || part.hasPrefix("hadamard=")
-            if isOption, let last = result.last {
-                result[result.count - 1] = last + "+" + part
-            } else {
-                result.append(part)
-            }
-        }
-    }
-
-    /// Splits outside of brackets and quotes.
-    private static func split(_ text: String, at separator: Character) -> [String] {
-        var parts = [""]
-        var depth = 0
-        var isQuoted = false
-        for character in text {
-            if character == "\"" { isQuoted.toggle() }
-            if !isQuoted, "[{".contains(character) { depth += 1 }
-            if !isQuoted, "]}".contains(character) { depth -= 1 }
-            if character == separator, depth == 0, !isQuoted {
-                parts.append("")
-            } else {
-                parts[parts.count - 1].append(character)
-            }
-        }
-        return parts
     }
 
     private static func line(_ event: StudyEvent) -> String {

@@ -120,6 +120,43 @@ import Testing
         #expect(segments.allSatisfy { !$0.isTarget })
     }
 
+    /// Starts that fall between two steps, together, out of order, before the first and after the last step.
+    @Test(
+        arguments: [
+            (0.0, ["step 7: layers.* bf16"]), (0.075, []), (0.3, ["33%: mlp.* bf16", "34%: layers.* fp4"]),
+            (0.5, ["50%: layers.* fp8", "step 18: mlp.* fp4", "0%: attn.* fp4"]),
+            (0.3, ["1.01k tokens: mlp.* fp8", "1 tokens: attn.q bf16", "99k tokens: * fp4"]),
+            (0.001, ["step 20: attn.* fp4", "step 5: layers.0.* fp4", "25%: layers.* bf16; mlp.up backward fp4"]),
+            (1, ["step 3: layers.1.* fp4"]),
+            (0.5, ["20%: attn.* bf16", "70%: layers.0.attn.* fp4"]),
+        ] as [(Double, [String])])
+    func segmentsAreThoseOfARun(targetFraction: Double, phases: [String]) throws {
+        let (model, steps, tokensPerStep) = (RecipeTests.model(layers: 2), 23, 100)
+        let cost = CostModel(model, vocabularySize: 256)
+        let targets = PrecisionSchedule.Scope.allCases.flatMap { [($0, Precision.bf16), ($0, .fp8)] }
+        for (scope, precision) in targets {
+            var recipe = Recipe.zhou2025
+            recipe.schedule.targetFraction = targetFraction
+            recipe.schedule.targetScope = scope
+            recipe.schedule.targetPrecision = precision
+            recipe.schedule.phases = try phases.map { try PrecisionPhase(parsing: $0) }
+            let segments = cost.segments(of: recipe, steps: steps, tokensPerStep: tokensPerStep)
+            var control = PrecisionControl(recipe, model, steps: steps, tokensPerStep: tokensPerStep)
+            var sum = 0.0
+            for step in 0..<steps {
+                _ = try control.beginPhases(at: step)
+                let plan = control.state.plan(for: model)
+                let share = (Double(step) + 0.5) / Double(steps)
+                let segment = try #require(segments.first { $0.start <= share && share < $0.end })
+                let isSame = segment.plan == plan
+                #expect(isSame, "step \(step)")
+                sum += cost.cost(of: plan)
+            }
+            let whole = cost.cost(of: recipe, steps: steps, tokensPerStep: tokensPerStep)
+            #expect(abs(whole - sum / Double(steps)) < 1e-12)
+        }
+    }
+
     @Test func distinctProductsOfAModel() throws {
         let model = RecipeTests.model(layers: 4)
         let entries = LinearCostBenchmark.entries(model, Recipe.nvfp4.plan(for: model))

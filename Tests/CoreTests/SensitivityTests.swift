@@ -28,6 +28,52 @@ import Testing
         }
     }
 
+    /// All that trials could change.
+    private static func state(_ trainer: Trainer) -> (parameters: [UInt32], statistics: [[Float]], averages: Int) {
+        let values = trainer.parameters.values
+        return (
+            (0..<trainer.parameters.layout.count).map { values[$0].bitPattern },
+            trainer.transformer.clippingStatistics, trainer.transformer.weightAverages.count
+        )
+    }
+
+    /// Each recipe with something that passes are given from those before: statistics of clipping, averages of weights,
+    /// random numbers.
+    @Test(arguments: ["zhou2025", "tetrajet", "nvfp4", "quartet", "quartet2", "fp4-all-the-way", "wang2025"])
+    func noTrialDependsOnAnother(recipe name: String) throws {
+        let configuration = TrainingEngineTests.configuration {
+            $0.recipe = Recipe.builtIn.first { $0.name == name } ?? .bf16
+            // So that gradients are clipped indeed.
+            $0.recipe.clipping.scope = .module
+            $0.recipe.clipping.limit = 1
+        }
+        let probe = try SensitivityProbe(
+            configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
+        #expect(try probe.warmUp(steps: 4))
+        let before = Self.state(probe.trainer)
+        let linears = configuration.model.linears.filter { $0.layer != nil }
+        let trials = [Precision.fp8, .fp4].flatMap { precision in linears.map { (module: $0, precision: precision) } }
+        let expected = try #require(try probe.measure(trials, batches: 2))
+        #expect(expected.modules.contains { $0.gradientError > 0 })
+        // Backwards, and the same module twice in a row, the second time alone.
+        let orders: [[(module: ModulePath, precision: Precision)]] = [
+            Array(trials.reversed()), linears.flatMap { [($0, .fp8), ($0, .fp4)] }, [trials[trials.count - 1]],
+        ]
+        for order in orders {
+            let map = try #require(try probe.measure(order, batches: 2))
+            #expect(map.loss == expected.loss)
+            for found in map.modules {
+                let first = expected.modules.first { $0.module == found.module && $0.precision == found.precision }
+                #expect(found == first)
+            }
+        }
+        let after = Self.state(probe.trainer)
+        let isSame = after.parameters == before.parameters
+        #expect(isSame)
+        #expect(after.statistics == before.statistics)
+        #expect(after.averages == 0)
+    }
+
     @Test func aBudgetIsKeptOrRefusedWithTheLowestPossible() throws {
         let (map, configuration) = try Self.map([.fp8, .fp4])
         let (recipe, model) = (configuration.recipe, configuration.model)

@@ -37,6 +37,15 @@ struct StepAllocationTests {
         }
     }
 
+    @Test func aStepWhoseWeightsAreFollowedAllocatesNothing() async {
+        await #expect(processExitsWith: .success) {
+            exit(try allocationsOfFiveSteps(isLlama: true, recipe: try Recipe.named("tetrajet"), watches: true))
+        }
+        await #expect(processExitsWith: .success) {
+            exit(try allocationsOfFiveSteps(isLlama: false, recipe: try Recipe.named("quartet"), watches: true))
+        }
+    }
+
     @Test func aStepInFP8AllocatesNothing() async {
         await #expect(processExitsWith: .success) {
             exit(try allocationsOfFiveSteps(isLlama: false, recipe: .uniform(.fp8)))
@@ -46,10 +55,12 @@ struct StepAllocationTests {
 
 /// Allocations in steps 4 to 8, with two threads and two micro-batches.
 private func allocationsOfFiveSteps(
-    isLlama: Bool, recipe: Recipe, plan: PrecisionPlan? = nil
+    isLlama: Bool, recipe: Recipe, plan: PrecisionPlan? = nil, watches: Bool = false
 ) throws -> Int32 {
     let configuration = TrainingEngineTests.configuration {
         $0.run.threads = 2
+        $0.run.steps = 30
+        $0.health.probeEvery = 30
         $0.training.accumulation = 2
         $0.recipe = recipe
         $0.model.adopt(isLlama ? .llama : .gpt2)
@@ -60,6 +71,7 @@ private func allocationsOfFiveSteps(
     let trainer = try Trainer(
         configuration, corpus: CorpusLoader.load(configuration.data, seed: configuration.run.seed))
     trainer.initializeParameters()
+    trainer.watchesOscillation = watches
     if let plan { trainer.transformer.apply(plan) }
     for _ in 0..<3 { _ = try trainer.trainStep() }
     let before = process_allocation_count()

@@ -93,6 +93,119 @@ import Testing
         #expect(markdown.contains("Not complete: 0 of 4 runs are over."))
     }
 
+    /// The study with a third recipe between its two, and one seed more.
+    private static func larger() -> Study {
+        var study = Self.study()
+        var fp8 = Recipe.bf16
+        fp8.name = "tiny-fp8"
+        fp8.attention = .fp8
+        study.entries.insert(.init(label: "tiny-fp8", recipe: fp8), at: 1)
+        study.seeds = 3
+        return study
+    }
+
+    /// A study that was broken off after so many slices gets another recipe and another seed.
+    @Test(arguments: [1, 12, 1000])
+    func aStudyMayGetMoreRecipesAndSeeds(slices: Int) throws {
+        let folder = try TemporaryDirectory()
+        let straight = folder.path + "/straight"
+        #expect(try Self.runner(Self.larger(), straight).run())
+        let extended = folder.path + "/extended"
+        var questions = 0
+        _ = try Self.runner(Self.study(), extended).run(shouldStop: {
+            questions += 1
+            return questions > slices
+        })
+        let before = try #require(try StudyFile.read(extended + "/study.json"))
+        let done = before.runs.filter { $0.state == .finished }
+        #expect((slices == 1000) == (done.count == 4))
+
+        var events: [StudyEvent] = []
+        // With breaks, so that states are found again.
+        while true {
+            var questions = 0
+            let isComplete = try Self.runner(Self.larger(), extended).run {
+                questions += 1
+                return questions > 3
+            } report: {
+                events.append($0)
+            }
+            if isComplete { break }
+            try #require(events.count < 1000)
+        }
+        #expect(Set(try losses(extended)) == Set(try losses(straight)))
+        #expect(try losses(extended).count == 9)
+        let finished = events.filter { $0.event == .finished }.map { "\($0.recipe ?? "") \($0.seed ?? 0)" }
+        #expect(finished.count == 9 - done.count)
+        #expect(Set(finished).isDisjoint(with: done.map { "\($0.recipe) \($0.seed)" }))
+        // What was there is first, whatever order was asked for.
+        let after = try #require(try StudyFile.read(extended + "/study.json"))
+        #expect(after.report.rows.map(\.recipe) == ["bf16", "tiny-fp4", "tiny-fp8"])
+        #expect(after.seeds == [1, 2, 3])
+        #expect(after.report.isComplete)
+        // The smaller one would throw results away.
+        expectUserError(["holds a larger study", "--recipes leaves out tiny-fp8"]) {
+            _ = try Self.runner(Self.study(), extended)
+        }
+        var fewer = Self.larger()
+        fewer.seeds = 2
+        expectUserError(["--seeds is 2, and it has 3", "not fewer"]) { _ = try Self.runner(fewer, extended) }
+    }
+
+    @Test func aFolderOfAVersionWithFewerKeysIsRead() throws {
+        let folder = try TemporaryDirectory()
+        var study = Self.study()
+        #expect(try Self.runner(study, folder.path).run())
+        let path = folder.path + "/study.json"
+        var file = try #require(try StudyFile.read(path))
+        for key in ["health.every", "bf16: recipe.spike_sigma"] {
+            #expect(file.identity.removeValue(forKey: key) != nil)
+        }
+        try file.json().write(to: URL(fileURLWithPath: path))
+        study.seeds = 3
+        _ = try Self.runner(study, folder.path)
+        study.configuration.health.every = 7
+        expectUserError(["health.every is 7 and was 50"]) { _ = try Self.runner(study, folder.path) }
+    }
+
+    /// What README says of seeds.
+    @Test func aSeedVariesWeightsAndBatchesAndNotTheLanguageOfAStudy() throws {
+        let study = Self.study()
+        let corpus = try CorpusLoader.load(study.configuration.data, seed: study.configuration.run.seed)
+        struct Start: Equatable {
+            var weights: [UInt32]
+            var batch: [Int32]
+            var validation: [Int32]
+        }
+        func start(_ seed: UInt64, _ corpus: any Corpus) throws -> Start {
+            let trainer = try Trainer(study.runConfiguration(study.entries[0], seed: seed), corpus: corpus)
+            trainer.initializeParameters()
+            func tokens(_ fill: () throws -> Void) rethrows -> [Int32] {
+                try fill()
+                return Array(UnsafeBufferPointer(start: trainer.batch.places.tokens, count: trainer.tokensPerStep))
+            }
+            let places = trainer.batch.places
+            return Start(
+                weights: (0..<trainer.parameters.layout.count).map { trainer.parameters.values[$0].bitPattern },
+                batch: try tokens {
+                    try trainer.sampler.fill(step: 0, microBatch: 0, tokens: places.tokens, targets: places.targets)
+                },
+                validation: try tokens {
+                    try trainer.sampler.fillValidation(batch: 0, tokens: places.tokens, targets: places.targets)
+                })
+        }
+        let (first, second) = (try start(1, corpus), try start(2, corpus))
+        let areDifferent = first.weights != second.weights && first.batch != second.batch
+        #expect(areDifferent)
+        #expect(first.validation == second.validation)
+        let isAgain = try start(1, corpus) == first
+        #expect(isAgain)
+        // A run that is no part of a study has a language of its own seed.
+        let other = try CorpusLoader.load(study.configuration.data, seed: 2)
+        #expect(other.entropyRate != corpus.entropyRate)
+        #expect(try start(1, other).validation != first.validation)
+    }
+
     @Test func twoProcessesDoNotShareAFolder() throws {
         let folder = try TemporaryDirectory()
         let first = try Self.runner(Self.study(), folder.path)

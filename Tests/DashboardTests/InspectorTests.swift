@@ -51,6 +51,21 @@ import Testing
         InspectorPanel.lines(state, width: width, height: 30).map { $0.map(\.0).joined() }
     }
 
+    @Test func saysHowManyWeightsOscillate() {
+        var state = Self.state(Size(width: 120, height: 40))
+        let probe = ProbeReport.Module(
+            path: Self.path, gradientError: 0.1, rho: 10, flipRate: 0.01, oscillation: 17, oscillating: 0.25,
+            oscillationSteps: 30)
+        state.on(
+            .event(
+                .probed(
+                    ProbeReport(
+                        step: 70, loss: 2, referenceLoss: 2, gradientError: 0.1, modules: [probe], attention: []))))
+        let text = Self.lines(state, 44).joined(separator: "\n")
+        #expect(text.contains("oscillation 17"))
+        #expect(text.contains("oscillating weights 25% in 30 steps"), "\(text)")
+    }
+
     @Test func saysWhatIsKnown() {
         let text = Self.lines(Self.state(Size(width: 120, height: 40)), 44).joined(separator: "\n")
         for part in [

@@ -199,7 +199,12 @@ extension Script {
                         PrecisionChange(id: 1, step: 1, cause: cause, text: text, modules: [], lossBefore: nil))))
         }
         take(.recipe, "recipe nvfp4")
-        #expect(state.map.recipe?.name == "nvfp4")
+        #expect(state.map.recipe == .nvfp4)
+        // What is changed in a recipe is part of the text.
+        take(.recipe, "recipe nvfp4:last_layers=0.5+hadamard=false")
+        #expect(state.map.recipe?.name == "nvfp4" && state.map.recipe?.lastLayers == 0.5)
+        take(.undo, "undo")
+        #expect(state.map.recipe == .nvfp4)
         take(.command, "prec * fp8")
         take(.undo, "undo")
         #expect(state.map.recipe?.name == "nvfp4")

@@ -5,7 +5,9 @@ import Testing
 @testable import Runs
 
 @Suite struct RecordedRunTests {
-    static func configuration(_ change: (inout RunConfiguration) -> Void = { _ in }) -> RunConfiguration {
+    static func configuration(
+        _ change: (inout RunConfiguration) throws -> Void = { _ in }
+    ) rethrows -> RunConfiguration {
         var configuration = RunConfiguration()
         configuration.run.steps = 40
         configuration.run.threads = 1
@@ -25,7 +27,7 @@ import Testing
         configuration.health.probeEvery = 20
         configuration.checkpoint.every = 8
         configuration.checkpoint.keepLast = 100
-        change(&configuration)
+        try change(&configuration)
         return configuration
     }
 

@@ -27,6 +27,35 @@ import Testing
         #expect(result.weights > 10_000)
     }
 
+    /// A command holds the whole recipe, also where its name is that of a built-in one that has other contents.
+    @Test func changedRecipesHaveTheSameBitsAgain() async throws {
+        let changed = try Recipe(parsing: "nvfp4:hadamard=false+last_layers=0.5")
+        let configuration = try RecordedRunTests.configuration {
+            $0.run.steps = 16
+            $0.recipe = try Recipe(parsing: "tetrajet:name=\"mine\"+weight_average=0.9")
+            $0.run.commands = ["4: recipe quartet:trust_mask=false", "9: pause"]
+        }
+        let run = try RecordedRunTests.create(configuration)
+        try await RecordedRunTests.train(run, react: RecordedRunTests.commanding(9, [.setRecipe(changed)]))
+        let recording = try RunRecording(reading: run.folder)
+        #expect(recording.manifest.configuration.recipe == configuration.recipe)
+        let command = try #require(recording.commands.first { $0.command.decidesBits })
+        #expect(command.command == .setRecipe(changed))
+        #expect(command.text.hasPrefix("recipe nvfp4:last_layers=0.5+"))
+        #expect(try EngineCommand(parsing: command.text) == command.command)
+        let result = try await Rerun(recording, configuration: recording.manifest.configuration).train()
+        #expect(result.difference == nil)
+        #expect(result.steps == 16)
+        // The name alone is another run.
+        let byName = RunRecording(
+            folder: recording.folder, manifest: recording.manifest, events: recording.events,
+            commands: recording.commands.map {
+                $0.command.decidesBits ? RecordedCommand(step: $0.step, command: .setRecipe(.nvfp4)) : $0
+            })
+        let other = try await Rerun(byName, configuration: recording.manifest.configuration).train()
+        #expect(other.difference?.contains("of step 10 is ") == true, "\(other)")
+    }
+
     @Test func aDifferenceIsFound() async throws {
         let recording = try await Self.recording()
         let other = RunRecording(

@@ -61,3 +61,68 @@ import Testing
         #expect(run.output.isEmpty)
     }
 }
+
+/// `fp4tui bench step`.
+@Suite struct BenchStepTests {
+    private static let small = [
+        "bench", "step", "--preset", "micro", "--set", "training.batch=2", "--seconds", "0.001",
+    ]
+
+    @Test func partsAddUpToTheStep() throws {
+        let run = try Binary.run(Self.small + ["--recipes", "bf16,zhou2025,nvfp4:hadamard=false", "--json"])
+        #expect(run.status == 0, "\(run.errors)")
+        let report = try JSONDecoder().decode(BenchStepCommand.Report.self, from: Data(run.output.utf8))
+        let group = try #require(report.groups.first)
+        #expect(group.name == "micro")
+        #expect(group.results.map(\.recipe) == ["bf16", "zhou2025", "nvfp4:hadamard=false"])
+        #expect(report.peakResidentBytes > 4 * group.results[0].parameters)
+        for result in group.results {
+            #expect(result.steps >= 3 && result.tokensPerStep == 128)
+            let known = result.parts.values.reduce(0, +) / result.milliseconds
+            // What is left is between the parts.
+            #expect(known > 0.8 && known < 1.001, "\(known)")
+            #expect(result.parts.values.allSatisfy { $0 > 0 })
+            #expect(result.idle >= 0 && result.idle <= 1)
+            #expect(result.fastestMilliseconds <= result.milliseconds)
+            #expect(result.milliseconds <= result.slowestMilliseconds)
+        }
+        #expect(group.results[0].ratio == 1)
+        #expect(group.results.map { $0.parts["clip gradients"] == nil } == [true, false, true])
+        // 2 layers of 12 · 64² weights, a head of 256 · 64, and QKᵀ and PV over 64 tokens.
+        let weights = 24 * 64 * 64 + 256 * 64
+        let core = 12 * 2 * 64 * 64
+        #expect(group.results[0].flopsPerStep == Double(128 * (6 * weights + core)))
+    }
+
+    @Test func tableAndChart() throws {
+        let run = try Binary.run(
+            Self.small + ["--recipes", "bf16,fp8-block", "--vary", "model.width=32,64", "--chart"])
+        #expect(run.status == 0, "\(run.errors)")
+        let lines = run.output.split(separator: "\n")
+        for width in [32, 64] {
+            #expect(
+                lines.contains { $0.hasPrefix("micro model.width=\(width): ") && $0.contains(" 128 tokens a step") })
+            #expect(lines.contains("micro model.width=\(width), tokens/s"))
+        }
+        #expect(lines.count { $0.hasPrefix("fp8-block ") && $0.contains(" MiB") } == 2)
+        #expect(lines.count { $0.hasPrefix("bf16 ") && $0.contains("█") } == 2)
+        #expect(!lines.contains { $0.hasPrefix("attention core") })
+        let parts = try Binary.run(Self.small + ["--recipes", "bf16"])
+        #expect(parts.output.contains("\nattention core "))
+    }
+
+    @Test(
+        arguments: [
+            (["--seconds", "0"], "--seconds is 0.0; expected more than 0 and at most 3600"),
+            (["--vary", "model.width"], "--vary is \"model.width\"; expected a key and values, as in"),
+            (["--vary", "model.width=63"], "model.width"), (["--recipes", "bf17"], "bf17"),
+            (["--vocabulary", "1"], "--vocabulary is 1; expected a number from 2 to 1048576"),
+            (["--preset", "bab"], "there is no preset \"bab\""),
+        ])
+    func mistakes(arguments: [String], message: String) throws {
+        let run = try Binary.run(["bench", "step"] + arguments)
+        #expect(run.status == 2)
+        #expect(run.errors.contains(message), "\(run.errors)")
+        #expect(run.output.isEmpty)
+    }
+}

@@ -19,6 +19,14 @@ import Testing
         #expect(commands.map(\.origin) == ["f:2", "f:4", "f:5"])
     }
 
+    @Test func aCommandMayHoldANumberSign() {
+        let commands = CommandScript.commands(
+            in: "5: save run#2.safetensors\n6: save #3 # 4\n\t#7: undo\n8: save a## #b#\n9: save b\t# c", file: "f")
+        #expect(
+            commands.map(\.text) == ["5: save run#2.safetensors", "6: save", "8: save a##", "9: save b"])
+        #expect(commands.map(\.origin) == ["f:1", "f:2", "f:4", "f:5"])
+    }
+
     @Test func flagsAndScriptEndUpInTheConfiguration() throws {
         let path = try Self.write("20: undo\n5: prec mlp.* bf16\n")
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -22,8 +22,9 @@ extension HelpTests {
 
                 State is saved in the folder every few minutes. SIGINT and SIGTERM end the
                 study after the slice in progress (exit code 130 or 143), and the same command
-                goes on where it ended, to the same losses bit by bit. A folder with another
-                study is refused. Runs that diverge are reported; the others go on.
+                goes on where it ended, to the same losses bit by bit. With more recipes or
+                more seeds it trains what is missing; a folder with another study is refused.
+                Runs that diverge are reported; the others go on.
 
                 EXAMPLES:
                   fp4tui study --recipes bf16,fp8-block,zhou2025,nvfp4 --seeds 3 --out study

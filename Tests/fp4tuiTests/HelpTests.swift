@@ -40,7 +40,7 @@ import Testing
                   cost                    Measure what a recipe's matrix products cost here.
                   study                   Train recipes side by side and compare them.
                   sensitivity [<model>]   Measure which linears bear low precision.
-                  bench                   Measure the kernels on this machine.
+                  bench                   Measure kernels and training steps on this machine.
                   quantize <file>         Measure what FP8 and FP4 formats do to data.
                   help <command>          Show the help of a command.
 

@@ -24,8 +24,10 @@ public final class ComputeContext {
     private var rightTables = PackingBuffer()
     private var partials = PackingBuffer()
     private var techniques = PackingBuffer()
-    /// Seconds spent on quantizing and packing whole operands, so far.
-    private(set) var packingSeconds = 0.0
+    /// The left operand that linears side by side have in common.
+    let sharedInput = KeptOperand()
+    /// Where the time of the thread that uses this goes.
+    var clock = StepClock()
     private let scratchMemory: UnsafeMutableRawPointer
     /// One for each lane.
     let scratch: [QuantizerScratch]
@@ -57,6 +59,12 @@ public final class ComputeContext {
         techniques.reserve(floats * 4).assumingMemoryBound(to: Float.self)
     }
 
+    /// Bytes of packed operands and scratch.
+    var memoryBytes: Int {
+        left.capacity + right.capacity + leftTables.capacity + rightTables.capacity + partials.capacity
+            + techniques.capacity + sharedInput.memoryBytes + pool.lanes * QuantizerScratch.byteCount
+    }
+
     // MARK: Whole multiplications
 
     /// C = A·B, or C += A·B, in parallel; A is M × K, B is K × N, and either may be a transposed view. Operands are
@@ -77,17 +85,43 @@ public final class ComputeContext {
     ///   - averageB: K × N; where B's format has scales, its values are rounded to the neighbour that is nearer to these
     ///     (`LinearTechniques.weightAverage`).
     ///   - health: what quantization did to the operands is added to it; nothing for formats without scales.
+    ///   - keptA, keptB: where the operand stays, packed, for the GEMMs that follow. One that is there already is used as it
+    ///     is, and its health is added once more.
+    ///   - part: whose time the product takes.
     public func gemm(
         _ a: MatrixView, _ b: MatrixView, into c: WriteRow, rowStride: Int, accumulate: Bool = false,
         formats: GEMMFormats, random: GEMMRandom = .none, averageB: MatrixView? = nil,
-        health: UnsafeMutablePointer<GEMMHealth>? = nil
+        health: UnsafeMutablePointer<GEMMHealth>? = nil, keptA: KeptOperand? = nil, keptB: KeptOperand? = nil,
+        part: StepPart = .fprop
     ) {
         let leftLayout = leftLayout(rows: a.rows, depth: a.columns, formats)
         let rightLayout = rightLayout(columns: b.columns, depth: b.rows, formats)
-        let packedA = PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount))
-        let packedB = PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
-        packBoth(a, b, formats, into: (packedA, packedB), random: random, averageB: averageB, health: health)
-        multiply(packedA, packedB, into: c, rowStride: rowStride, accumulate: accumulate)
+        let packed = (
+            a: keptA?.place(leftLayout) ?? PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount)),
+            b: keptB?.place(rightLayout) ?? PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
+        )
+        if keptA == nil, keptB == nil {
+            packBoth(a, b, formats, into: packed, random: random, averageB: averageB, health: health)
+        } else {
+            precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
+            let isMissing = (
+                a: keptA?.holds(leftLayout, formats.a) != true, b: keptB?.holds(rightLayout, formats.b) != true
+            )
+            var found = GEMMHealth()
+            pack(
+                isMissing.a ? packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables) : nil,
+                isMissing.b
+                    ? packer(
+                        b.transposed, formats.b, into: packed.b, random: random.b, average: averageB?.transposed,
+                        tables: &rightTables) : nil, health: &found)
+            if isMissing.a { keptA?.keep(leftLayout, formats.a, found.a) }
+            if isMissing.b { keptB?.keep(rightLayout, formats.b, found.b) }
+            health?.pointee.a.add(keptA?.health ?? found.a)
+            health?.pointee.b.add(keptB?.health ?? found.b)
+        }
+        clock.mark(.pack)
+        multiply(packed.a, packed.b, into: c, rowStride: rowStride, accumulate: accumulate)
+        clock.mark(part)
     }
 
     /// Quantizes and packs A, M × K, as the left operand of a GEMM, in parallel.
@@ -175,8 +209,6 @@ public final class ComputeContext {
     /// Packs one or both operands, in one parallel region, or in two where scales depend on whole rows or tensors.
     private func pack(_ a: OperandPacker?, _ b: OperandPacker?, health: UnsafeMutablePointer<GEMMHealth>?) {
         var (a, b) = (a, b)
-        var clock = PassClock()
-        defer { packingSeconds += clock.lap() }
         let bytes = (a?.byteCount ?? 0) + (b?.byteCount ?? 0)
         let isSmall = bytes < ComputeContext.smallPacking
         let firstMagnitudes = a?.magnitudePieces ?? 0
@@ -296,6 +328,12 @@ public final class ComputeContext {
         layout(.right, extent: columns, depth: depth, formats.b, formats)
     }
 
+    /// Packed operands of these formats have fewer bits than floats.
+    func packsCompactly(_ formats: GEMMFormats) -> Bool {
+        if case .float = formats.arithmetic(allowsHalf: half != nil) { return false }
+        return true
+    }
+
     private func layout(
         _ side: PackedLayout.Side, extent: Int, depth: Int, _ format: BlockFormat, _ formats: GEMMFormats
     ) -> PackedLayout {
@@ -378,23 +416,6 @@ public final class ComputeContext {
             start += length
         } while start < depth
     }
-}
-
-/// Memory that grows to the largest size asked for and keeps it.
-private struct PackingBuffer: ~Copyable {
-    private var memory = allocateForMatrices(byteCount: 64)
-    private var capacity = 64
-
-    mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer {
-        if bytes > capacity {
-            memory.deallocate()
-            memory = allocateForMatrices(byteCount: bytes)
-            capacity = bytes
-        }
-        return memory
-    }
-
-    deinit { memory.deallocate() }
 }
 
 /// Memory for large matrices, to be deallocated by the caller: aligned to the cache's lines and, where the system offers

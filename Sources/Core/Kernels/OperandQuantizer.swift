@@ -310,16 +310,46 @@ struct OperandQuantizer {
             var at = (panel * layout.chunks + start / layout.chunk) * layout.panelWidth + column
             for chunk in 0..<chunks {
                 let block = chunk * layout.chunk / settings.blockLength * 16 + row
-                for index in 0..<count { packed.scales[at + index] = scratch.scales[block + index] * factor }
+                Self.copy(scratch.scales + block, to: packed.scales + at, count: count, times: factor)
                 if hasCorrections {
-                    for index in 0..<count {
-                        packed.corrections[at + index] = scratch.totals[chunk * 16 + row + index]
-                    }
+                    Self.copy(scratch.totals + (chunk * 16 + row), to: packed.corrections + at, count: count)
                 }
                 at += layout.panelWidth
             }
             row += count
         }
+    }
+
+    // A panel's part of 16 rows is so short that vectors of a fixed length beat any loop.
+
+    private static func copy(_ source: ReadRow, to target: WriteRow, count: Int, times factor: Float) {
+        var index = 0
+        while index + 8 <= count {
+            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD8<Float>.self) * factor
+            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD8<Float>.self)
+            index += 8
+        }
+        while index + 2 <= count {
+            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD2<Float>.self) * factor
+            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD2<Float>.self)
+            index += 2
+        }
+        if index < count { target[index] = source[index] * factor }
+    }
+
+    private static func copy(_ source: UnsafePointer<Int32>, to target: UnsafeMutablePointer<Int32>, count: Int) {
+        var index = 0
+        while index + 8 <= count {
+            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD8<Int32>.self)
+            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD8<Int32>.self)
+            index += 8
+        }
+        while index + 2 <= count {
+            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD2<Int32>.self)
+            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD2<Int32>.self)
+            index += 2
+        }
+        if index < count { target[index] = source[index] }
     }
 
     private func rightTarget(strip: Int, start: Int) -> IntegerTarget {

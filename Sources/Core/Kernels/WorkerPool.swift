@@ -25,7 +25,7 @@ public final class WorkerPool: Sendable {
     /// - Throws: `UserError` if the system grants fewer threads.
     public init(lanes: Int) throws {
         precondition(lanes >= 1)
-        let board = WorkBoard()
+        let board = WorkBoard(lanes: lanes)
         var threads: [pthread_t] = []
         for lane in 1..<max(lanes, 1) {
             guard let thread = startWorker(board, lane) else {
@@ -56,9 +56,25 @@ public final class WorkerPool: Sendable {
             return
         }
         precondition(count <= Int(Int32.max))
+        let start = board.isCounting ? monotonicNanoseconds() : 0
         board.publish(count, BorrowedBody(body))
         board.work(lane: 0)
         board.waitForAll()
+        if board.isCounting { board.regionNanoseconds += monotonicNanoseconds() - start }
+    }
+
+    /// Runs something that calls `run`, from the same thread, and measures what the lanes do meanwhile.
+    /// - Returns: the share of the lanes' time in which they had no piece to work on; what the caller does between regions
+    ///   counts as its work.
+    public func idleShare<Failure>(of work: () throws(Failure) -> Void) throws(Failure) -> Double {
+        let start = monotonicNanoseconds()
+        board.startCounting()
+        defer { board.isCounting = false }
+        try work()
+        let total = Double(monotonicNanoseconds() - start)
+        let serial = total - Double(board.regionNanoseconds)
+        let busy = (0..<lanes).reduce(serial) { $0 + Double(board.busyNanoseconds[$1 * WorkBoard.busyStride]) }
+        return lanes == 1 ? 0 : max(0, 1 - busy / (Double(lanes) * total))
     }
 }
 
@@ -146,12 +162,23 @@ private final class WorkBoard: @unchecked Sendable {
     private let stopping = Atomic<Bool>(false)
     private var count = 0
     private var body = BorrowedBody { _, _ in }
+    /// Written between regions only, as the body is.
+    var isCounting = false
+    /// Of the lanes, while they work on pieces; a cache line each.
+    let busyNanoseconds: UnsafeMutablePointer<UInt64>
+    static let busyStride = 8
+    /// From the start of a region to its end.
+    var regionNanoseconds: UInt64 = 0
+    private let lanes: Int
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wake: UnsafeMutablePointer<pthread_cond_t>
 
     private static let spinNanoseconds: UInt64 = 200_000
 
-    init() {
+    init(lanes: Int) {
+        self.lanes = lanes
+        busyNanoseconds = .allocate(capacity: lanes * Self.busyStride)
+        busyNanoseconds.initialize(repeating: 0, count: lanes * Self.busyStride)
         mutex = .allocate(capacity: 1)
         wake = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
@@ -165,6 +192,13 @@ private final class WorkBoard: @unchecked Sendable {
         pthread_mutex_destroy(mutex)
         wake.deallocate()
         mutex.deallocate()
+        busyNanoseconds.deallocate()
+    }
+
+    func startCounting() {
+        regionNanoseconds = 0
+        busyNanoseconds.update(repeating: 0, count: lanes * Self.busyStride)
+        isCounting = true
     }
 
     func publish(_ count: Int, _ body: BorrowedBody) {
@@ -183,7 +217,9 @@ private final class WorkBoard: @unchecked Sendable {
             let (claimed, now) = ticket.weakCompareExchange(
                 expected: seen, desired: seen - 1, successOrdering: .acquiring, failureOrdering: .relaxed)
             if claimed {
+                let start = isCounting ? monotonicNanoseconds() : 0
                 body(count - Int(seen & 0xFFFF_FFFF), lane)
+                if isCounting { busyNanoseconds[lane * Self.busyStride] += monotonicNanoseconds() - start }
                 unfinished.subtract(1, ordering: .releasing)
                 seen = ticket.load(ordering: .relaxed)
             } else {

@@ -21,13 +21,13 @@ struct FeedForward {
     /// - Parameter records: of up, gate and down.
     init(
         layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan,
-        records: LinearRecords? = nil
+        records: LinearRecords? = nil, keeping: LinearGroup.WeightKeeping = .none
     ) {
         let paths = model.activation == .swiglu ? ["mlp.up", "mlp.gate"] : ["mlp.up"]
-        up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan, records: records)
+        up = LinearGroup(paths.map { .layer(layer, $0) }, parameters, plan: plan, records: records, keeping: keeping)
         down = LinearGroup(
             [.layer(layer, "mlp.down")], parameters, plan: plan,
-            records: records?.from(paths.count))
+            records: records?.from(paths.count), keeping: keeping)
         activation = model.activation
         hidden = model.feedForwardWidth
     }
@@ -50,6 +50,7 @@ struct FeedForward {
                 }
             }
         }
+        compute.clock.mark(.activation)
         down.forward(saved.activated, into: y, rows: tokens, pass, compute)
     }
 
@@ -80,6 +81,7 @@ struct FeedForward {
             }
         }
         if let gradient = up.biasGradient { sums.add(blocks: blocks, count: up.outputs, to: gradient, compute) }
+        compute.clock.mark(.activation)
         up.backward(projectedGradient, x: x, into: dx, rows: tokens, pass, compute)
     }
 }

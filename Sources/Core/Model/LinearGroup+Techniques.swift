@@ -26,6 +26,7 @@ extension LinearGroup {
             compute.addOutliers(
                 x, rows: rows, depth: inputs, beyond: range, weight: weight, outputs: run.outputs,
                 transposed: memory.w, into: y + run.start, rowStride: outputs)
+            compute.clock.mark(.pack)
         }
     }
 
@@ -68,30 +69,32 @@ extension LinearGroup {
         if reuses || xRule != nil {
             compute.gemm(
                 e, wView, into: memory.product, rowStride: memory.depth, formats: formats.dgrad, random: dgrad,
-                health: dgradHealth)
+                health: dgradHealth, part: .dgrad)
             compute.finishGradient(
                 memory.product, rows: e.rows, depth: memory.depth, isTransformed: reuses,
                 factors: xRule.map { _ in UnsafePointer(memory.xFactors) }, hadamard: run.forwardTransform,
                 random: random.a, into: dx, columns: inputs, rowStride: inputs, accumulate: accumulate)
+            compute.clock.mark(.pack)
         } else {
             compute.gemm(
                 e, wView, into: dx, rowStride: inputs, accumulate: accumulate, formats: formats.dgrad, random: dgrad,
-                health: dgradHealth)
+                health: dgradHealth, part: .dgrad)
         }
 
         let wgrad = pass.random(run.tensor, 2)
         if reuses || wRule != nil {
             compute.gemm(
                 e.transposed, xView, into: memory.product, rowStride: memory.depth, formats: formats.wgrad,
-                random: wgrad, health: wgradHealth)
+                random: wgrad, health: wgradHealth, part: .wgrad)
             compute.finishGradient(
                 memory.product, rows: run.outputs, depth: memory.depth, isTransformed: reuses,
                 factors: wRule.map { _ in UnsafePointer(memory.wFactors) }, hadamard: run.forwardTransform,
                 random: random.b, into: gradient, columns: inputs, rowStride: inputs, accumulate: true)
+            compute.clock.mark(.pack)
         } else {
             compute.gemm(
                 e.transposed, xView, into: gradient, rowStride: inputs, accumulate: true, formats: formats.wgrad,
-                random: wgrad, health: wgradHealth)
+                random: wgrad, health: wgradHealth, part: .wgrad)
         }
     }
 

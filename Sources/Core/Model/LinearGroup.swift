@@ -36,15 +36,33 @@ struct LinearGroup {
     private let records: LinearRecords?
     /// nil: no gradient is clipped.
     private(set) var clipper: OutputGradientClipper?
+    private let keeping: WeightKeeping
+    /// For fprop and for dgrad of each part; used by the run that begins with it.
+    private let kept: [(fprop: KeptOperand, dgrad: KeptOperand)]
+
+    /// Which weights stay packed from one pass to the next.
+    enum WeightKeeping {
+        case none
+        /// Those that become smaller.
+        case compact
+        case all
+    }
 
     /// - Parameters:
     ///   - tiedTo: the tensor that serves as the weight, if it is not the module's own.
     ///   - records: of the parts.
+    ///   - keeping: `forgetWeights` must then be called when the weights change.
     init(
         _ paths: [ModulePath], _ parameters: Parameters, plan: PrecisionPlan, tiedTo: String? = nil,
-        records: LinearRecords? = nil
+        records: LinearRecords? = nil, keeping: WeightKeeping = .none
     ) {
         self.records = records
+        self.keeping = keeping
+        if case .none = keeping {
+            kept = []
+        } else {
+            kept = paths.map { _ in (KeptOperand(), KeptOperand()) }
+        }
         let weights = paths.map { parameters.layout[tiedTo ?? $0.parameter("weight")]! }
         var start = 0
         parts = zip(paths, weights).map { path, tensor in
@@ -110,6 +128,7 @@ struct LinearGroup {
             return record(clock.lap(), start: 0, outputs: outputs, isBackward: false)
         }
         capture(x, rows: rows, pass)
+        compute.sharedInput.forget()
         for index in runs.indices {
             let run = runs[index]
             defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: false) }
@@ -121,7 +140,9 @@ struct LinearGroup {
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y + run.start, rowStride: outputs,
                 accumulate: false, formats: run.formats.fprop, random: pass.random(run.tensor, 0),
-                health: health(run, .fprop))
+                health: health(run, .fprop),
+                keptA: runs.count > 1 && run.formats.fprop.a.isDeterministic ? compute.sharedInput : nil,
+                keptB: kept(run, .fprop, compute))
         }
     }
 
@@ -135,13 +156,14 @@ struct LinearGroup {
             let formats = GEMMFormats(BlockFormat(reference))
             let e = MatrixView(dy, rows: rows, columns: outputs)
             let w = MatrixView(weight, rows: outputs, columns: inputs)
-            compute.gemm(e, w, into: dx, rowStride: inputs, accumulate: false, formats: formats)
+            compute.gemm(e, w, into: dx, rowStride: inputs, accumulate: false, formats: formats, part: .dgrad)
             compute.gemm(
                 e.transposed, MatrixView(x, rows: rows, columns: inputs), into: weightGradient, rowStride: inputs,
-                accumulate: true, formats: formats)
+                accumulate: true, formats: formats, part: .wgrad)
             return record(clock.lap(), start: 0, outputs: outputs, isBackward: true)
         }
         let dy = clipper?.clip(dy, rows: rows, records: !pass.isProbe, compute) ?? dy
+        if clipper != nil { compute.clock.mark(.clip) }
         captureGradient(dy, rows: rows, pass)
         for index in runs.indices {
             let run = runs[index]
@@ -157,11 +179,48 @@ struct LinearGroup {
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 e, w, into: dx, rowStride: inputs, accumulate: index > 0, formats: run.formats.dgrad,
-                random: pass.random(run.tensor, 1), health: health(run, .dgrad))
+                random: pass.random(run.tensor, 1), health: health(run, .dgrad), keptB: kept(run, .dgrad, compute),
+                part: .dgrad)
             compute.gemm(
                 e.transposed, MatrixView(x, rows: rows, columns: inputs),
                 into: weightGradient + run.start * inputs, rowStride: inputs, accumulate: true,
-                formats: run.formats.wgrad, random: pass.random(run.tensor, 2), health: health(run, .wgrad))
+                formats: run.formats.wgrad, random: pass.random(run.tensor, 2), health: health(run, .wgrad),
+                part: .wgrad)
+        }
+    }
+
+    /// Where the weight of a run stays packed for a GEMM.
+    private func kept(_ run: Run, _ gemm: GEMMKind, _ compute: ComputeContext) -> KeptOperand? {
+        let formats = run.formats[gemm]
+        switch keeping {
+        case .none: return nil
+        case .compact where !compute.packsCompactly(formats): return nil
+        case .compact, .all: break
+        }
+        guard formats.b.isDeterministic else { return nil }
+        if case .fprop = gemm { return kept[run.part].fprop }
+        return kept[run.part].dgrad
+    }
+
+    /// So that no step has to.
+    func reserveKeptMemory(_ compute: ComputeContext) {
+        for run in runs where !run.usesTechniques {
+            if let fprop = kept(run, .fprop, compute) {
+                _ = fprop.place(compute.rightLayout(columns: run.outputs, depth: inputs, run.formats.fprop))
+            }
+            if let dgrad = kept(run, .dgrad, compute) {
+                _ = dgrad.place(compute.rightLayout(columns: inputs, depth: run.outputs, run.formats.dgrad))
+            }
+        }
+    }
+
+    var keptBytes: Int { kept.reduce(0) { $0 + $1.fprop.memoryBytes + $1.dgrad.memoryBytes } }
+
+    /// To be called when the weights have changed.
+    func forgetWeights() {
+        for index in kept.indices {
+            kept[index].fprop.forget()
+            kept[index].dgrad.forget()
         }
     }
 

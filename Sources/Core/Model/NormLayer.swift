@@ -83,5 +83,6 @@ struct NormLayer {
         }
         sums.add(blocks: blocks, count: width, to: gainGradient, compute)
         if let biasGradient { sums.add(blocks: blocks, from: width, count: width, to: biasGradient, compute) }
+        compute.clock.mark(.norm)
     }
 }

@@ -78,10 +78,13 @@ final class Transformer {
         }
     }
 
-    /// - Parameter capacity: the most sequences of `model.context` tokens that a call may have.
+    /// - Parameters:
+    ///   - capacity: the most sequences of `model.context` tokens that a call may have.
+    ///   - keepsWeights: quantized weights stay packed for calls that say that the parameters are the same as in the last one.
     /// - Throws: `UserError` if memory is short.
     init(
-        _ model: ModelConfiguration, vocabularySize: Int, capacity: Int, plan: PrecisionPlan, compute: ComputeContext
+        _ model: ModelConfiguration, vocabularySize: Int, capacity: Int, plan: PrecisionPlan, compute: ComputeContext,
+        keepsWeights: Bool = false
     ) throws {
         self.model = model
         self.vocabularySize = vocabularySize
@@ -100,21 +103,26 @@ final class Transformer {
         records = .allocate(linears: linearCount)
         let (records, stride) = (records, linearsPerLayer)
         layers = (0..<model.layers).map {
-            TransformerLayer($0, parameters, model, plan: plan, records: records.from($0 * stride))
+            TransformerLayer(
+                $0, parameters, model, plan: plan, records: records.from($0 * stride),
+                keeping: keepsWeights ? .compact : .none)
         }
         finalNorm = NormLayer(ModulePath("final_norm"), parameters, model)
         head = LinearGroup(
             [ModulePath("lm_head")], parameters, plan: plan, tiedTo: model.tiedEmbeddings ? "embed.weight" : nil,
-            records: records.from(model.layers * stride))
+            records: records.from(model.layers * stride),
+            // Its passes are several where the logits have no room at once.
+            keeping: places.logitRows < capacity * model.context ? .all : keepsWeights ? .compact : .none)
         embedding = layout["embed.weight"]!.offset
         positions = layout["position.weight"]?.offset
         places.rotary?.prepare(theta: model.ropeTheta)
-        reserveTechniqueMemory()
+        reserveMemory()
     }
 
-    /// Bytes for parameters, gradients, activations, and what the plan's techniques need.
+    /// Bytes for parameters, gradients, activations, weights that stay packed, and what the plan's techniques need.
     var memoryBytes: Int {
-        arena.bytes + 4 * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
+        arena.bytes + linearGroups.reduce(0) { $0 + $1.keptBytes } + 4
+            * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
     }
 
     deinit { records.deallocate() }
@@ -159,16 +167,29 @@ final class Transformer {
         self.plan = plan
         for index in layers.indices { layers[index].apply(plan) }
         head.apply(plan)
-        reserveTechniqueMemory()
+        reserveMemory()
     }
 
     private var linearGroups: [LinearGroup] {
         layers.flatMap { [$0.qkv, $0.output, $0.feedForward.up, $0.feedForward.down] } + [head]
     }
 
+    private func forEachGroup(_ body: (LinearGroup) -> Void) {
+        for index in layers.indices {
+            body(layers[index].qkv)
+            body(layers[index].output)
+            body(layers[index].feedForward.up)
+            body(layers[index].feedForward.down)
+        }
+        body(head)
+    }
+
+    private func forgetWeights() { forEachGroup { $0.forgetWeights() } }
+
     /// So that no step has to.
-    private func reserveTechniqueMemory() {
+    private func reserveMemory() {
         _ = compute.techniqueMemory(floats: techniqueFloats)
+        forEachGroup { $0.reserveKeptMemory(compute) }
     }
 
     private var techniqueFloats: Int {
@@ -182,13 +203,7 @@ final class Transformer {
 
     /// To be called once after each step of the optimizer.
     func updateWeightAverages() {
-        for index in layers.indices {
-            layers[index].qkv.updateWeightAverages(compute)
-            layers[index].output.updateWeightAverages(compute)
-            layers[index].feedForward.up.updateWeightAverages(compute)
-            layers[index].feedForward.down.updateWeightAverages(compute)
-        }
-        head.updateWeightAverages(compute)
+        forEachGroup { $0.updateWeightAverages(compute) }
     }
 
     // MARK: Forward
@@ -219,6 +234,7 @@ final class Transformer {
             }
             norm.forward(saved.input, into: saved.attentionInput, rows: rows, saved.attentionStatistics, kernels)
         }
+        compute.clock.mark(.embedding)
     }
 
     /// One layer, and the norm in front of the next one.
@@ -228,9 +244,11 @@ final class Transformer {
         let saved = places.saved[index]
         layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, pass, compute)
         finishQKV(layer.qkv, saved.qkv, count: count, length: length)
+        compute.clock.mark(.norm)
         places.attention.forward(
             saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
             format: plan.attentionCore, compute)
+        compute.clock.mark(.attention)
         layer.output.forward(saved.attended, into: places.branch, rows: count, pass, compute)
         addBranch(
             to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
@@ -280,15 +298,19 @@ final class Transformer {
             }
             norm.forward(sum, into: normalized, rows: rows, statistics, kernels)
         }
+        compute.clock.mark(.norm)
     }
 
     /// Sum of the cross-entropy of all tokens, nats; parameters and gradients stay as they are.
     ///
     /// - Parameters:
     ///   - tokens, targets: [sequences, length], each below `vocabularySize`.
+    ///   - hasSameParameters: nothing has changed them since the last call.
     func loss(
-        _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int
+        _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int,
+        hasSameParameters: Bool = false
     ) -> Double {
+        if !hasSameParameters { forgetWeights() }
         forward(tokens, sequences: sequences, length: length)
         return headPass(targets, count: sequences * length, gradientScale: nil)
     }
@@ -297,6 +319,7 @@ final class Transformer {
     func logits(
         _ tokens: UnsafePointer<Int32>, sequences: Int, length: Int, into logits: UnsafeMutablePointer<Float>
     ) {
+        forgetWeights()
         forward(tokens, sequences: sequences, length: length)
         head.forward(places.normalized, into: logits, rows: sequences * length, pass, compute)
     }
@@ -330,6 +353,7 @@ final class Transformer {
                     }
             }
         }
+        compute.clock.mark(.loss)
         if gradientScale != nil {
             head.backward(
                 places.logits, x: x, into: places.branchGradient + start * model.width, rows: rows, pass, compute)
@@ -351,30 +375,27 @@ final class Transformer {
         records.clear(linears: linearCount)
         forwardSeconds = 0
         backwardSeconds = 0
-        for index in layers.indices {
-            layers[index].qkv.clipper?.clearTotals()
-            layers[index].output.clipper?.clearTotals()
-            layers[index].feedForward.up.clipper?.clearTotals()
-            layers[index].feedForward.down.clipper?.clearTotals()
-        }
-        head.clipper?.clearTotals()
+        forEachGroup { $0.clipper?.clearTotals() }
         let block = 1 << 16
         let count = parameters.layout.count
         compute.pool.run((count + block - 1) / block) { part, _ in
             let start = part * block
             (parameters.gradients + start).update(repeating: 0, count: min(block, count - start))
         }
+        compute.clock.mark(.optimizer)
     }
 
     /// Adds the gradient of `gradientScale` · Σ cross-entropy to the gradients.
     ///
     /// - Parameters:
     ///   - tokens, targets: [sequences, length], each below `vocabularySize`.
+    ///   - hasSameParameters: nothing has changed them since the last call.
     /// - Returns: the sum of the cross-entropy of all tokens, nats.
     func accumulateGradients(
         _ tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, sequences: Int, length: Int,
-        gradientScale: Float
+        gradientScale: Float, hasSameParameters: Bool = false
     ) -> Double {
+        if !hasSameParameters { forgetWeights() }
         var clock = PassClock()
         forward(tokens, sequences: sequences, length: length)
         let count = sequences * length
@@ -400,6 +421,7 @@ final class Transformer {
         let count = sequences * length
         let residual = places.residualGradient
         if let gradient = layer.feedForward.down.biasGradient { addColumns(of: residual, to: gradient, rows: count) }
+        compute.clock.mark(.norm)
         layer.feedForward.backward(
             residual, x: saved.feedForwardInput, into: places.branchGradient, saved.feedForward,
             activatedGradient: places.activatedGradient, projectedGradient: places.projectedGradient, tokens: count,
@@ -409,11 +431,14 @@ final class Transformer {
             sums: places.sums, compute)
 
         if let gradient = layer.output.biasGradient { addColumns(of: residual, to: gradient, rows: count) }
+        compute.clock.mark(.norm)
         layer.output.backward(residual, x: saved.attended, into: places.branchGradient, rows: count, pass, compute)
         places.attention.backward(
             saved.qkv, output: saved.attended, logSums: saved.logSums, outputGradient: places.branchGradient,
             into: places.qkvGradient, sequences: sequences, length: length, format: plan.attentionCore, compute)
+        compute.clock.mark(.attention)
         finishQKVGradient(layer.qkv, count: count, length: length)
+        compute.clock.mark(.norm)
         layer.qkv.backward(
             places.qkvGradient, x: saved.attentionInput, into: places.branchGradient, rows: count, pass, compute)
         layer.attentionNorm.backward(
@@ -471,5 +496,6 @@ final class Transformer {
                 if let positions { kernels.accumulate(line, into: positions + row % length * width + start, count: n) }
             }
         }
+        compute.clock.mark(.embedding)
     }
 }

@@ -41,16 +41,17 @@ struct TransformerLayer {
     /// - Parameter records: of the layer's linears, in their order.
     init(
         _ layer: Int, _ parameters: Parameters, _ model: ModelConfiguration, plan: PrecisionPlan,
-        records: LinearRecords? = nil
+        records: LinearRecords? = nil, keeping: LinearGroup.WeightKeeping = .none
     ) {
         attentionNorm = NormLayer(.layer(layer, "attn_norm"), parameters, model)
         qkv = LinearGroup(
-            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan, records: records)
+            ["attn.q", "attn.k", "attn.v"].map { .layer(layer, $0) }, parameters, plan: plan, records: records,
+            keeping: keeping)
         output = LinearGroup(
-            [.layer(layer, "attn.o")], parameters, plan: plan, records: records?.from(3))
+            [.layer(layer, "attn.o")], parameters, plan: plan, records: records?.from(3), keeping: keeping)
         feedForwardNorm = NormLayer(.layer(layer, "mlp_norm"), parameters, model)
         feedForward = FeedForward(
-            layer: layer, parameters, model, plan: plan, records: records?.from(4))
+            layer: layer, parameters, model, plan: plan, records: records?.from(4), keeping: keeping)
     }
 
     /// The health of one linear's GEMM, by its index in the layer.

@@ -78,25 +78,14 @@ public struct CostModel: Sendable {
 
     /// The cost of a step's matrix products, BF16 being 1.
     public func cost(of plan: PrecisionPlan, _ options: Options = Options()) -> Double {
-        cost(of: plan, options, floor: nil)
-    }
-
-    /// - Parameter floor: no GEMM of the scope counts as narrower than this precision.
-    private func cost(
-        of plan: PrecisionPlan, _ options: Options, floor: (precision: Precision, scope: PrecisionSchedule.Scope)?
-    ) -> Double {
-        func precision(_ formats: GEMMFormats, _ gemm: GEMMKind) -> Precision {
-            if options.dgradInBF16, gemm == .dgrad { return .bf16 }
-            guard let floor, floor.scope.includes(gemm) else { return formats.widest }
-            return max(formats.widest, floor.precision)
-        }
         var (cost, total) = (0.0, 0.0)
         for path in model.linears where path != .head || options.includesHead {
             let flops = flops(of: path)
             let formats = plan[path]
             for gemm in GEMMKind.allCases {
+                let precision = options.dgradInBF16 && gemm == .dgrad ? .bf16 : formats[gemm].widest
                 total += flops
-                cost += flops * precision(formats[gemm], gemm).relativeCost
+                cost += flops * precision.relativeCost
             }
         }
         let core = options.includesCore ? 3 * coreFLOPs * Double(model.layers) : 0
@@ -114,24 +103,27 @@ public struct CostModel: Sendable {
         public var cost: Double
     }
 
-    /// A run from phase to phase. Triggers, which nobody can foresee, don't count.
+    /// A run from phase to phase, as `PrecisionSchedule.timeline` has them. Triggers, which nobody can foresee, don't count.
     public func segments(
         of recipe: Recipe, steps: Int, tokensPerStep: Int, _ options: Options = Options()
     ) -> [Segment] {
-        let schedule = recipe.schedule
-        let target = schedule.targetFraction > 0 ? 1 - schedule.targetFraction : nil
-        let phases = schedule.phases.map { phase in
-            (share: phase.start.share(steps: steps, tokensPerStep: tokensPerStep), assignments: phase.assignments)
-        }
-        let inside = (phases.map(\.share) + [target].compactMap { $0 }).filter { $0 > 0 && $0 < 1 }
-        let bounds = [0] + Set(inside).sorted() + [1]
+        let phases = recipe.schedule.timeline(steps: steps, tokensPerStep: tokensPerStep)
+        let bounds = [0] + Set(phases.map(\.step).filter { 0 < $0 && $0 < steps }).sorted() + [steps]
+        var (changes, isTarget) = ([PrecisionAssignment](), false)
+        var rest = phases[...]
         return zip(bounds, bounds.dropFirst()).map { start, end in
-            let changes = phases.filter { $0.share <= start }.flatMap(\.assignments)
+            while let phase = rest.first, phase.step <= start {
+                rest.removeFirst()
+                isTarget = isTarget || phase.isTarget
+                changes +=
+                    phase.isTarget
+                    ? recipe.schedule.targetAssignments(over: recipe.plan(for: model, changes: changes), of: model)
+                    : phase.assignments
+            }
             let plan = recipe.plan(for: model, changes: changes)
-            let isTarget = target.map { start >= $0 } ?? false
-            let floor = isTarget ? (schedule.targetPrecision, schedule.targetScope) : nil
             return Segment(
-                start: start, end: end, plan: plan, isTarget: isTarget, cost: cost(of: plan, options, floor: floor))
+                start: Double(start) / Double(steps), end: Double(end) / Double(steps), plan: plan, isTarget: isTarget,
+                cost: cost(of: plan, options))
         }
     }
 
@@ -187,17 +179,6 @@ extension PrecisionSchedule.Scope {
         case .both: true
         case .forward: gemm == .fprop
         case .backward: gemm != .fprop
-        }
-    }
-}
-
-extension PrecisionPhase.Start {
-    /// The share of the run's steps that lies before, from 0; beyond 1 it never comes.
-    public func share(steps: Int, tokensPerStep: Int) -> Double {
-        switch self {
-        case .fraction(let fraction): fraction
-        case .step(let step): Double(step) / Double(steps)
-        case .tokens(let tokens): Double(tokens) / (Double(tokensPerStep) * Double(steps))
         }
     }
 }

@@ -89,7 +89,7 @@ public struct SensitivityProgress: Codable, Hashable, Sendable {
 
 /// Measures a `SensitivityMap`: a trained model, and quantization of one linear at a time. Used by one thread.
 public final class SensitivityProbe {
-    private let trainer: Trainer
+    let trainer: Trainer
     private let recipe: Recipe
 
     /// - Throws: `UserError` if the configuration makes no sense for this corpus or this machine.
@@ -136,10 +136,21 @@ public final class SensitivityProbe {
     public func measure(
         _ precisions: [Precision], batches: Int, progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> SensitivityMap? {
+        let linears = trainer.configuration.model.linears.filter { $0.layer != nil }
+        return try measure(
+            precisions.flatMap { precision in linears.map { ($0, precision) } }, batches: batches, progress: progress)
+    }
+
+    /// - Parameter trials: in their order, of which nothing but the order of the result depends.
+    func measure(
+        _ trials: [(module: ModulePath, precision: Precision)], batches: Int,
+        progress: (Int, Int) -> Bool = { _, _ in true }
+    ) throws -> SensitivityMap? {
         let configuration = trainer.configuration
         let trials = SensitivityTrials(
-            precisions, recipe, trainer.transformer, seed: configuration.run.seed,
+            trials, recipe, trainer.transformer, seed: configuration.run.seed,
             sequences: configuration.training.batch, batches: batches, step: trainer.step)
+        defer { trials.restore() }
         while trials.map == nil {
             try trials.advance(
                 trainer.sampler, tokens: trainer.batch.places.tokens, targets: trainer.batch.places.targets)

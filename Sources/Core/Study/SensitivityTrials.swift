@@ -9,19 +9,22 @@ final class SensitivityTrials {
     private let sequences: Int
     private let batches: Int
     private let step: Int
-    private let trials: [(precision: Precision, module: ModulePath)]
+    private let trials: [(module: ModulePath, precision: Precision)]
+    /// Statistics of clipping before the first trial, with which each begins.
+    private let statistics: [[Float]]
     private var loss = 0.0
     /// The gradient of the whole model in BF16; empty before the first pass.
     private var reference: [Float] = []
     private var modules: [ModuleSensitivity] = []
 
     /// - Parameters:
-    ///   - precisions: in the recipe's formats; `bf16` changes nothing.
+    ///   - trials: of linears that have a weight, in the recipe's formats; `bf16` changes nothing.
     ///   - transformer: has the parameters; its plan and gradients are changed.
     ///   - sequences: of a batch, each of `model.context` tokens.
     ///   - step: optimizer steps behind the parameters.
     init(
-        _ precisions: [Precision], _ recipe: Recipe, _ transformer: Transformer, seed: UInt64, sequences: Int,
+        _ trials: [(module: ModulePath, precision: Precision)], _ recipe: Recipe, _ transformer: Transformer,
+        seed: UInt64, sequences: Int,
         batches: Int, step: Int
     ) {
         self.transformer = transformer
@@ -31,10 +34,8 @@ final class SensitivityTrials {
         self.sequences = sequences
         self.batches = batches
         self.step = step
-        let linears = transformer.model.linears.filter {
-            $0.layer != nil && transformer.parameters.layout[$0.parameter("weight")] != nil
-        }
-        trials = precisions.flatMap { precision in linears.map { (precision, $0) } }
+        self.trials = trials.filter { transformer.parameters.layout[$0.module.parameter("weight")] != nil }
+        statistics = transformer.clippingStatistics
     }
 
     /// Trials that are over, and of all.
@@ -56,9 +57,8 @@ final class SensitivityTrials {
     func advance(
         _ sampler: BatchSampler, tokens: UnsafeMutablePointer<Int32>, targets: UnsafeMutablePointer<Int32>
     ) throws {
-        let model = transformer.model
         guard !reference.isEmpty else {
-            transformer.apply(plain.plan(for: model))
+            set([])
             loss = try pass(sampler, tokens, targets)
             guard loss.isFinite else {
                 throw UserError("the model's loss is not finite: nothing can be compared with it")
@@ -69,9 +69,11 @@ final class SensitivityTrials {
             return
         }
         guard done < total else { return }
-        let (precision, path) = trials[done]
+        let (path, precision) = trials[done]
         let change = PrecisionAssignment(ModulePattern(path), .precision(precision))
-        transformer.apply(plain.plan(for: model, changes: [change]))
+        // Without it, a module tried twice in a row would keep its average.
+        set([])
+        set([change])
         let changed = try pass(sampler, tokens, targets)
         let weight = transformer.parameters.layout[path.parameter("weight")]
         modules.append(
@@ -79,6 +81,15 @@ final class SensitivityTrials {
                 module: path, precision: precision, lossChange: changed - loss,
                 gradientError: error(weight.map { $0.offset..<$0.offset + $0.count } ?? 0..<0),
                 wholeGradientError: error(0..<reference.count)))
+    }
+
+    /// Everything in BF16, as before the first trial.
+    func restore() { set([]) }
+
+    private func set(_ changes: [PrecisionAssignment]) {
+        transformer.apply(plain.plan(for: transformer.model, changes: changes))
+        // Averages of weights begin anew with a plan; statistics of clipping would go on from the trial before.
+        transformer.restoreClippingStatistics(statistics)
     }
 
     /// Mean loss of the fixed validation batches, whose gradient is left in the gradients.

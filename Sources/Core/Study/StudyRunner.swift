@@ -44,7 +44,7 @@ public final class StudyRunner {
     private var begin = ContinuousClock.now
     private var doneAtBegin = 0
 
-    /// Opens the folder, and goes on with the study in it if there is one.
+    /// Opens the folder, and goes on with the study in it if there is one, which may have fewer recipes and seeds.
     ///
     /// - Parameters:
     ///   - command: as it was typed, for the report.
@@ -52,13 +52,16 @@ public final class StudyRunner {
     ///   nothing has been changed in it.
     public init(_ study: Study, corpus: any Corpus, directory: String, command: String) throws {
         try study.validate()
-        self.study = study
         self.corpus = corpus
         self.command = command
         let configuration = study.configuration
         machine = try StudyMachine.current(configuration.run)
-        identity = study.identity(corpus: corpus, machine: machine)
         folder = try StudyFolder(directory)
+        let file = try StudyFile.read(folder.resultsPath)
+        let (path, machine) = (folder.path, machine)
+        let study = try file.map { try study.extending($0, in: path, corpus: corpus, machine: machine) } ?? study
+        self.study = study
+        identity = study.identity(corpus: corpus, machine: machine)
         let model = configuration.model
         tokensPerStep =
             configuration.training.batch * configuration.training.accumulation * configuration.model.context
@@ -71,24 +74,10 @@ public final class StudyRunner {
         }
         self.costs = costs
         runs = study.entries.map { entry in study.seedValues.map { StudyRun(recipe: entry.label, seed: $0) } }
-        if let file = try StudyFile.read(folder.resultsPath) { try adopt(file) }
+        if let file { adopt(file) }
     }
 
-    private func adopt(_ file: StudyFile) throws {
-        var differences = Set(identity.keys).union(file.identity.keys).sorted().filter {
-            identity[$0] != file.identity[$0]
-        }
-        // With other recipes the keys of each say nothing more.
-        if differences.contains("--recipes") { differences.removeAll { $0.contains(": recipe.") } }
-        guard differences.isEmpty else {
-            let shown = differences.prefix(5).map { key in
-                "\(key) is \(identity[key] ?? "not there") and was \(file.identity[key] ?? "not there")"
-            }
-            let rest = differences.count > 5 ? " and \(differences.count - 5) more" : ""
-            throw UserError(
-                "--out \(folder.path) holds another study: \(shown.joined(separator: "; "))\(rest); use another folder "
-                    + "or the same settings")
-        }
+    private func adopt(_ file: StudyFile) {
         for entry in runs.indices {
             for seed in runs[entry].indices {
                 let own = runs[entry][seed]
@@ -199,6 +188,7 @@ public final class StudyRunner {
             let start = ContinuousClock.now
             guard let result = try trainer.trainStep() else { break }
             run.turns[turn].seconds += (ContinuousClock.now - start) / .seconds(1)
+            if result.isRescued { continue }
             guard result.isFinite else {
                 run.state = .diverged
                 break
@@ -206,6 +196,10 @@ public final class StudyRunner {
             run.turns[turn].steps += 1
             run.step = trainer.step
             run.trainingLoss = Double(result.loss)
+            let probeEvery = configuration.health.probeEvery
+            if trainer.control.asksForRho, probeEvery > 0, trainer.step.isMultiple(of: probeEvery) {
+                trainer.applyRho(try trainer.probe())
+            }
             let isLast = trainer.step == configuration.run.steps
             let every = configuration.evaluation.every
             if isLast || every > 0 && trainer.step.isMultiple(of: every) {

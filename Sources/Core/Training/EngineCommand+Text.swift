@@ -50,7 +50,7 @@ extension EngineCommand {
             guard !argument.isEmpty else {
                 throw UserError("recipe needs a name: \(Recipe.builtIn.map(\.name).joined(separator: ", "))")
             }
-            self = .setRecipe(try Recipe.named(argument))
+            self = .setRecipe(try Recipe(parsing: argument))
         case "fork": self = try Self.fork(parsing: argument)
         case "inspect":
             guard !argument.isEmpty else { throw UserError("inspect needs a module, such as inspect layers.0.mlp.up") }
@@ -116,11 +116,11 @@ extension EngineCommand {
                 + quoted(argument))
     }
 
-    /// The command as it is typed. A recipe goes by its name.
+    /// The command as it is typed.
     public var text: String {
         switch self {
         case .setPrecision(let assignment): "prec \(assignment)"
-        case .setRecipe(let recipe): "recipe \(recipe.name)"
+        case .setRecipe(let recipe): "recipe \(recipe.text)"
         case .undo: "undo"
         case .inspect(let path): "inspect \(path)"
         case .editSchedule(let edit): "schedule \(edit)"

@@ -113,7 +113,9 @@ struct PrecisionControl: Codable {
         while state.phasesBegun < phases.count, phases[state.phasesBegun].step <= step {
             let phase = phases[state.phasesBegun]
             state.phasesBegun += 1
-            let assignments = phase.isTarget ? targetAssignments() : phase.assignments
+            let assignments =
+                phase.isTarget
+                ? state.recipe.schedule.targetAssignments(over: state.plan(for: model), of: model) : phase.assignments
             let changed = try state.set(assignments, in: model)
             if !changed.isEmpty {
                 let text = phase.isTarget ? phase.assignments : assignments
@@ -123,23 +125,12 @@ struct PrecisionControl: Codable {
         return changes
     }
 
-    /// Raises what is narrower than the target precision, and leaves all else alone.
-    private func targetAssignments() -> [PrecisionAssignment] {
-        let plan = state.plan(for: model)
-        let schedule = state.recipe.schedule
-        return model.linears.compactMap { path in
-            let formats = plan[path]
-            let gemms = GEMMKind.allCases.filter {
-                schedule.targetScope.includes($0) && formats[$0].widest < schedule.targetPrecision
-            }
-            guard path.layer != nil, !gemms.isEmpty else { return nil }
-            return PrecisionAssignment(ModulePattern(path), gemms: gemms, .precision(schedule.targetPrecision))
-        }
-    }
-
     // MARK: Triggers
 
     private var triggers: PrecisionTriggers { state.recipe.schedule.triggers }
+
+    /// Whether the recipe has a limit for ρ.
+    var asksForRho: Bool { triggers.rho != nil }
 
     /// Takes the loss of a step that was applied.
     ///
@@ -357,6 +348,20 @@ extension PrecisionSchedule {
         // Of those that begin together, the order above stays.
         return result.enumerated().sorted { ($0.element.step, $0.offset) < ($1.element.step, $1.offset) }
             .map(\.element)
+    }
+
+    /// Raises what is narrower than the target precision, and leaves all else alone.
+    ///
+    /// - Parameter plan: what the linears run in until then.
+    func targetAssignments(over plan: PrecisionPlan, of model: ModelConfiguration) -> [PrecisionAssignment] {
+        model.linears.compactMap { path in
+            let formats = plan[path]
+            let gemms = GEMMKind.allCases.filter {
+                targetScope.includes($0) && formats[$0].widest < targetPrecision
+            }
+            guard path.layer != nil, !gemms.isEmpty else { return nil }
+            return PrecisionAssignment(ModulePattern(path), gemms: gemms, .precision(targetPrecision))
+        }
     }
 
     private var targetAssignment: PrecisionAssignment {

@@ -12,22 +12,29 @@ public struct ProbeReport: Codable, Sendable, Hashable {
         /// The share of the quantized weights whose code changed in the last step, from 0 to 1; nil for weights without
         /// codes, or without a step before.
         public var flipRate: Double?
-        /// Σ|ΔW_q| / Σ|ΔW| of the last step: how much further the quantized weights moved than the master weights (arXiv
-        /// 2502.20853 calls a weight oscillating from 16 on).
+        /// Σ|ΔW_q| / Σ|ΔW| over the last `oscillationSteps` steps: how much further the quantized weights moved than the
+        /// master weights (arXiv 2502.20853).
         public var oscillation: Double?
+        /// The share of the weights for which that is 16 or more, from 0 to 1: those that the paper calls oscillating.
+        public var oscillating: Double?
+        /// 30, or fewer if probes are nearer together or the formats changed meanwhile.
+        public var oscillationSteps: Int?
         /// Time of its three GEMMs on the probe batch in the current plan and in BF16, milliseconds.
         public var milliseconds: Double?
         public var referenceMilliseconds: Double?
 
         public init(
             path: ModulePath, gradientError: Double?, rho: Double?, flipRate: Double? = nil, oscillation: Double? = nil,
-            milliseconds: Double? = nil, referenceMilliseconds: Double? = nil
+            oscillating: Double? = nil, oscillationSteps: Int? = nil, milliseconds: Double? = nil,
+            referenceMilliseconds: Double? = nil
         ) {
             self.path = path
             self.gradientError = gradientError
             self.rho = rho
             self.flipRate = flipRate
             self.oscillation = oscillation
+            self.oscillating = oscillating
+            self.oscillationSteps = oscillationSteps
             self.milliseconds = milliseconds
             self.referenceMilliseconds = referenceMilliseconds
         }

@@ -89,11 +89,32 @@ extension Trainer {
             length: configuration.model.context, gradientScale: 1 / Float(tokensPerStep), seed: configuration.run.seed,
             step: step)
         for index in report.modules.indices {
-            guard let change = weightChanges[report.modules[index].path] else { continue }
-            report.modules[index].flipRate = change.flipRate
-            report.modules[index].oscillation = change.oscillation
+            report.modules[index].flipRate = flipRates[report.modules[index].path]
         }
-        weightChanges = [:]
+        flipRates = [:]
+        guard let oscillation, oscillation.end == step else { return report }
+        let results = oscillation.results
+        for index in report.modules.indices {
+            guard let result = results[report.modules[index].path] else { continue }
+            report.modules[index].oscillation = result.ratio
+            report.modules[index].oscillating = result.oscillating
+            report.modules[index].oscillationSteps = result.steps
+        }
         return report
+    }
+
+    /// Begins the window of the next probe, if it is time and it has not begun.
+    ///
+    /// - Throws: `UserError` if memory is short.
+    func beginOscillationWindow() throws {
+        let every = configuration.health.probeEvery
+        guard every > 0 else { return }
+        let end = (step / every + 1) * every
+        guard end - step <= OscillationWindow.length, end <= configuration.run.steps, oscillation?.end != end else {
+            return
+        }
+        let window = try oscillation ?? OscillationWindow(transformer)
+        oscillation = window
+        window.begin(until: end)
     }
 }

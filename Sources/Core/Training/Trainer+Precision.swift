@@ -63,6 +63,11 @@ extension Trainer {
         if let change = control.apply(rho: rho, at: step) { tell(change) }
     }
 
+    func applyRho(_ report: ProbeReport) {
+        let known = report.modules.compactMap { module in module.rho.map { (module.path, $0) } }
+        applyRho(Dictionary(known) { $1 })
+    }
+
     /// How each linear fared since the gradients were cleared, in the order of the model's linears.
     func moduleHealth() -> [ModuleHealth] {
         let linears = configuration.model.linears
@@ -116,8 +121,14 @@ extension Trainer {
         return (relMSE(fprop.a, wgrad.b), relMSE(dgrad.a, wgrad.a))
     }
 
-    private func tell(_ change: PrecisionChange) {
+    /// Gives the model the plan of the state of precision.
+    func applyPlan() {
         transformer.apply(control.state.plan(for: configuration.model))
+        if let oscillation, oscillation.end > step { oscillation.planChanged() }
+    }
+
+    private func tell(_ change: PrecisionChange) {
+        applyPlan()
         news.append(.precisionChanged(change))
     }
 
@@ -130,7 +141,7 @@ extension Trainer {
     private func tellClipping(from old: GradientClipping) {
         let new = control.state.clipping
         guard new != old else { return }
-        transformer.apply(control.state.plan(for: configuration.model))
+        applyPlan()
         news.append(.moduleClippingChanged(step: step, from: old, to: new))
     }
 }

@@ -12,6 +12,8 @@ extension Trainer {
         var gradientClip: Double
         var control: PrecisionControl
         var clippingStatistics: [[Float]]
+        /// nil between two windows.
+        var oscillation: OscillationWindow.State?
     }
 
     private struct ForkState: Codable {
@@ -63,8 +65,11 @@ extension Trainer {
     private var state: State {
         State(
             step: step, peak: schedule.peak, gradientClip: gradientClip, control: control,
-            clippingStatistics: transformer.clippingStatistics)
+            clippingStatistics: transformer.clippingStatistics, oscillation: runningWindow?.state)
     }
+
+    /// The window of the next probe, once it has begun.
+    private var runningWindow: OscillationWindow? { oscillation.flatMap { $0.end > step ? $0 : nil } }
 
     /// Both moments of the optimizer, named as the parameters are here.
     private func moments(prefix: String) -> [(name: String, shape: [Int], values: UnsafeMutablePointer<Float>)] {
@@ -81,6 +86,9 @@ extension Trainer {
         moments(prefix: prefix).map { .init(name: $0.name, shape: $0.shape, values: $0.values) }
             + transformer.weightAverages.filter(\.hasBegun).map {
                 .init(name: Self.averageName($0.path, prefix: prefix), shape: [$0.count], values: $0.values)
+            }
+            + (runningWindow?.tensors ?? []).map {
+                .init(name: Self.windowName($0.path, prefix: prefix), shape: [$0.count], values: $0.values)
             }
     }
 
@@ -174,6 +182,15 @@ extension Trainer {
             try file.copy(name, shape: [average.count], to: values)
             average.begin(with: values)
         }
+        oscillation = nil
+        if let saved = state.oscillation {
+            let window = try OscillationWindow(transformer)
+            let isRight = try window.restore(saved) { path, values, count in
+                try file.copy(Self.windowName(path, prefix: prefix), shape: [count], to: values)
+            }
+            guard isRight else { throw UserError("\(file.path): the state in its metadata belongs to another run") }
+            oscillation = window
+        }
     }
 
     /// A second run that goes on from here with the same bits, beside this one: on the same batches and threads.
@@ -194,8 +211,11 @@ extension Trainer {
         for (from, to) in zip(transformer.weightAverages, other.transformer.weightAverages) where from.hasBegun {
             to.begin(with: from.values)
         }
+        other.oscillation = try runningWindow.map { try OscillationWindow(copying: $0, for: other.transformer) }
         return other
     }
+
+    private static func windowName(_ path: ModulePath, prefix: String) -> String { "\(prefix)oscillation.\(path)" }
 
     private static func averageName(_ path: ModulePath, prefix: String) -> String { "\(prefix)weight_averages.\(path)" }
 }

@@ -30,7 +30,10 @@ final class Trainer {
     var gradientClip: Double
     /// Follows the quantized weights through the next step, for a probe after it.
     var tracksWeights = false
-    var weightChanges: [ModulePath: (flipRate: Double, oscillation: Double?)] = [:]
+    var flipRates: [ModulePath: Double] = [:]
+    /// Follows the weights through the last steps before each probe.
+    var watchesOscillation = false
+    var oscillation: OscillationWindow?
     var gradientProbe: GradientProbe?
     /// The linear whose operands are to be looked at in the next step.
     var inspected: ModulePath?
@@ -63,7 +66,8 @@ final class Trainer {
         self.compute = compute
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
-            plan: configuration.recipe.plan(for: model), compute: compute)
+            plan: configuration.recipe.plan(for: model), compute: compute,
+            keepsWeights: configuration.training.accumulation > 1)
         parameters = transformer.parameters
         optimizer = try AdamW(parameters, configuration.optimizer, compute: compute)
         generator =
@@ -106,13 +110,16 @@ final class Trainer {
         let sequences = configuration.training.batch
         let length = configuration.model.context
         let scale = 1 / Float(tokensPerStep)
+        if watchesOscillation { try beginOscillationWindow() }
+        compute.clock.restart()
         transformer.clearGradients()
-        let packingBefore = compute.packingSeconds
+        let packingBefore = compute.clock[.pack]
         var loss = 0.0
         for microBatch in 0..<accumulation {
             if microBatch > 0, isCancelled() { return nil }
             try sampler.fill(
                 step: step, microBatch: microBatch, tokens: batch.places.tokens, targets: batch.places.targets)
+            compute.clock.mark(.data)
             transformer.pass = QuantizationPassKey(
                 seed: configuration.run.seed, pass: UInt64(step * accumulation + microBatch))
             if microBatch == accumulation - 1, let inspected {
@@ -120,7 +127,7 @@ final class Trainer {
             }
             loss += transformer.accumulateGradients(
                 batch.places.tokens, targets: batch.places.targets, sequences: sequences, length: length,
-                gradientScale: scale)
+                gradientScale: scale, hasSameParameters: microBatch > 0)
         }
         finishInspection()
         var clock = PassClock()
@@ -131,7 +138,7 @@ final class Trainer {
             learningRate: schedule.rate(after: step),
             timing: StepTiming(
                 forward: 1e3 * transformer.forwardSeconds, backward: 1e3 * transformer.backwardSeconds, optimizer: 0,
-                quantize: 1e3 * (compute.packingSeconds - packingBefore)))
+                quantize: 1e3 * (compute.clock[.pack] - packingBefore)))
         guard result.isFinite else {
             result.isRescued = rescue(result)
             return result
@@ -139,9 +146,11 @@ final class Trainer {
         step += 1
         let tracker = tracksWeights ? WeightTracker(transformer) : nil
         optimizer.update(step: step, learningRate: result.learningRate, gradientScale: clipFactor)
-        if let tracker { weightChanges = tracker.changes() }
+        if let tracker { flipRates = tracker.flipRates() }
         tracksWeights = false
         transformer.updateWeightAverages()
+        if let oscillation, oscillation.end >= step { oscillation.advance() }
+        compute.clock.mark(.optimizer)
         result.timing.optimizer = 1e3 * clock.lap()
         observe(result)
         return result
@@ -161,7 +170,7 @@ final class Trainer {
             transformer.pass = QuantizationPassKey(seed: configuration.run.seed, pass: UInt64(index) | 1 << 63)
             loss += transformer.loss(
                 batch.places.tokens, targets: batch.places.targets, sequences: configuration.training.batch,
-                length: configuration.model.context)
+                length: configuration.model.context, hasSameParameters: index > 0)
         }
         let tokens = batches * configuration.training.batch * configuration.model.context
         return Float(loss / Double(tokens))

@@ -47,6 +47,7 @@ extension TrainingEngine {
         guard let (other, text) = forked else { return }
         while other.step < trainer.step {
             try other.beginPhases()
+            other.watchesOscillation = true
             let (result, _) = try timed { try other.trainStep(isCancelled: { mailbox.hasStop }) }
             other.news.removeAll(keepingCapacity: true)
             guard let result else { return }

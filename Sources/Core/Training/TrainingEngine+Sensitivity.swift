@@ -57,8 +57,10 @@ extension Trainer {
             plan: recipe.unquantized.plan(for: configuration.model), compute: compute)
         try RunConfiguration.requireMemory(memoryBytes + copy.memoryBytes + 4 * parameters.layout.count)
         copy.parameters.values.update(from: parameters.values, count: parameters.layout.count)
+        let linears = configuration.model.linears.filter { $0.layer != nil }
         return SensitivityTrials(
-            precisions, recipe, copy, seed: configuration.run.seed, sequences: configuration.training.batch, batches: 1,
+            precisions.flatMap { precision in linears.map { ($0, precision) } }, recipe, copy,
+            seed: configuration.run.seed, sequences: configuration.training.batch, batches: 1,
             step: step)
     }
 }

@@ -180,6 +180,7 @@ public actor TrainingEngine {
     private func trainStep() throws -> Bool {
         let probeEvery = trainer.configuration.health.probeEvery
         trainer.tracksWeights = probeEvery > 0 && (trainer.step + 1) % probeEvery == 0
+        trainer.watchesOscillation = true
         let (result, seconds) = try timed { try trainer.trainStep(isCancelled: { mailbox.hasStop }) }
         guard let result else { return true }
         progress.trainingSeconds += seconds
@@ -232,9 +233,7 @@ public actor TrainingEngine {
     private func probe() throws {
         let (report, _) = try timed { try trainer.probe() }
         emit(.probed(report))
-        trainer.applyRho(
-            Dictionary(
-                uniqueKeysWithValues: report.modules.compactMap { module in module.rho.map { (module.path, $0) } }))
+        trainer.applyRho(report)
         emitNews()
     }
 

@@ -1,4 +1,4 @@
-/// How the quantized weights of each linear move in one optimizer step, as fprop sees them.
+/// How many quantized weights of each linear change in one optimizer step, as fprop sees them.
 ///
 /// Rounding is to nearest and signs are fixed, so that only the weights' own change counts.
 struct WeightTracker {
@@ -6,8 +6,7 @@ struct WeightTracker {
         let path: ModulePath
         let view: MatrixView
         let quantizer: ReferenceQuantizer
-        let before: QuantizedMatrix
-        let values: [Float]
+        let before: [UInt8]
     }
 
     private let linears: [Linear]
@@ -23,35 +22,22 @@ struct WeightTracker {
             var format = transformer.plan[path].fprop.b
             guard format.unscaled == nil else { return nil }
             format.rounding = .nearest
-            let values = parameters.values + tensor.offset
-            let view = MatrixView(values, rows: tensor.shape[0], columns: tensor.shape[1])
+            let view = MatrixView(
+                parameters.values + tensor.offset, rows: tensor.shape[0], columns: tensor.shape[1])
             let quantizer = ReferenceQuantizer(format)
             return Linear(
-                path: path, view: view, quantizer: quantizer, before: quantizer.quantize(view, pool: pool),
-                values: Array(UnsafeBufferPointer(start: values, count: tensor.count)))
+                path: path, view: view, quantizer: quantizer, before: quantizer.quantize(view, pool: pool).codes)
         }
     }
 
-    /// Compares with the weights as they are now, behind the step.
-    func changes() -> [ModulePath: (flipRate: Double, oscillation: Double?)] {
-        var changes: [ModulePath: (flipRate: Double, oscillation: Double?)] = [:]
+    /// Compares with the weights as they are now, behind the step: the share of the codes that changed, from 0 to 1.
+    func flipRates() -> [ModulePath: Double] {
+        var rates: [ModulePath: Double] = [:]
         for linear in linears {
-            let after = linear.quantizer.quantize(linear.view, pool: pool)
-            var flips = 0
-            var quantizedPath = 0.0
-            var path = 0.0
-            for index in after.codes.indices {
-                if after.codes[index] != linear.before.codes[index] { flips += 1 }
-                quantizedPath += Double((after.dequantized[index] - linear.before.dequantized[index]).magnitude)
-            }
-            for index in linear.values.indices {
-                path += Double((linear.view.base[index] - linear.values[index]).magnitude)
-            }
-            let oscillation = quantizedPath / path
-            changes[linear.path] = (
-                Double(flips) / Double(max(1, after.codes.count)), oscillation.isFinite ? oscillation : nil
-            )
+            let after = linear.quantizer.quantize(linear.view, pool: pool).codes
+            let flips = zip(after, linear.before).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
+            rates[linear.path] = Double(flips) / Double(max(1, after.count))
         }
-        return changes
+        return rates
     }
 }

@@ -199,7 +199,14 @@ enum InspectorPanel {
                 old(brief(oscillation, 4), isOld, Style(oscillation >= 16 ? .warning : .text)),
             ]
         }
-        return line.isEmpty ? lines : lines + [line]
+        if !line.isEmpty { lines.append(line) }
+        if let oscillating = module.oscillating {
+            lines.append([
+                ("oscillating weights ", plain), (percent(oscillating), .text),
+                (module.oscillationSteps.map { " in \($0) steps" } ?? "", plain),
+            ])
+        }
+        return lines
     }
 
     /// What each precision does in this module alone.

@@ -154,9 +154,7 @@ public struct PrecisionMap: Sendable {
         case .undo: recipe = earlierRecipes.popLast() ?? recipe
         case .recipe:
             remember()
-            if let name = change.text.split(separator: " ").last, let next = try? Recipe.named(String(name)) {
-                recipe = next
-            }
+            if case .setRecipe(let next)? = try? EngineCommand(parsing: change.text) { recipe = next }
         case .command, .phase, .rule: remember()
         }
         for module in change.modules where formats[module.module] != nil {
