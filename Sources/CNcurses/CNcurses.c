@@ -83,7 +83,15 @@ static int read_mouse(uint32_t *value) {
     return CN_KEY_OTHER;
 }
 
-bool cn_open(void) {
+int cn_terminal_colours(const char *name) {
+    int error = 0;
+    if (setupterm(name, STDOUT_FILENO, &error) != OK) return -1;
+    int colours = tigetnum("colors");
+    del_curterm(cur_term);
+    return colours < 0 ? 0 : colours;
+}
+
+bool cn_open(const char *name) {
     if (tcgetattr(STDIN_FILENO, &found_modes) != 0) return false;
     set_escdelay(25);
     // Where newterm finds SIGTSTP at its default it takes it over, and then ignores it whenever it draws: a signal that
@@ -92,7 +100,7 @@ bool cn_open(void) {
     memset(&ignored, 0, sizeof ignored);
     ignored.sa_handler = SIG_IGN;
     sigaction(SIGTSTP, &ignored, &before);
-    screen = newterm(NULL, stdout, stdin);
+    screen = newterm(name, stdout, stdin);
     sigaction(SIGTSTP, &before, NULL);
     if (!screen) return false;
     set_term(screen);

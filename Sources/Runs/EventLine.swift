@@ -20,6 +20,9 @@ public struct EventLine: Codable, Hashable, Sendable {
         case forkChanged = "fork_changed"
         case forkStepped = "fork_stepped"
         case checkpointed, commanded, working
+        case sensitivityProgress = "sensitivity_progress"
+        case sensitivityMeasured = "sensitivity_measured"
+        case scheduleChanged = "schedule_changed"
     }
     private enum Key: CodingKey { case event, time }
     private struct StateChange: Codable {
@@ -56,6 +59,12 @@ public struct EventLine: Codable, Hashable, Sendable {
         var text: String
         var command: EngineCommand
         var rescues: Int?
+    }
+
+    private struct ScheduleChange: Codable {
+        var step: Int
+        var text: String?
+        var to: PrecisionSchedule
     }
 
     private struct Notice: Codable {
@@ -103,6 +112,11 @@ public struct EventLine: Codable, Hashable, Sendable {
         case .quantized: event = .quantized(try HealthReport(from: decoder))
         case .probed: event = .probed(try ProbeReport(from: decoder))
         case .inspected: event = .inspected(try ModuleInspection(from: decoder))
+        case .sensitivityProgress: event = .sensitivityProgress(try SensitivityProgress(from: decoder))
+        case .sensitivityMeasured: event = .sensitivityMeasured(try SensitivityMap(from: decoder))
+        case .scheduleChanged:
+            let change = try ScheduleChange(from: decoder)
+            event = .scheduleChanged(step: change.step, text: change.text, to: change.to)
         case .forkChanged: event = .forkChanged(try ForkChange(from: decoder))
         case .forkStepped:
             let fork = try ForkStep(from: decoder)
@@ -148,6 +162,10 @@ public struct EventLine: Codable, Hashable, Sendable {
             case .quantized(let report): (.quantized, report)
             case .probed(let report): (.probed, report)
             case .inspected(let inspection): (.inspected, inspection)
+            case .sensitivityProgress(let progress): (.sensitivityProgress, progress)
+            case .sensitivityMeasured(let map): (.sensitivityMeasured, map)
+            case .scheduleChanged(let step, let text, let to):
+                (.scheduleChanged, ScheduleChange(step: step, text: text, to: to))
             case .forkChanged(let change): (.forkChanged, change)
             case .forkStepped(let step, let loss): (.forkStepped, ForkStep(step: step, loss: loss))
             case .saved(let step, let path): (.saved, Saving(step: step, path: path))

@@ -73,8 +73,8 @@ public struct TensorBoardEvents: Sendable {
             step = report.step
             if let error = report.gradientError { summary.scalar("train/grad_error", Float(error)) }
         case .stateChanged, .learningRateChanged, .gradientClipChanged, .moduleClippingChanged, .precisionEffect,
-            .gradientsClipped, .inspected, .forkChanged, .saved, .checkpointed, .commanded, .working, .warning,
-            .diverged,
+            .gradientsClipped, .inspected, .sensitivityProgress, .sensitivityMeasured, .scheduleChanged, .forkChanged,
+            .saved, .checkpointed, .commanded, .working, .warning, .diverged,
             .finished:
             break
         }

@@ -19,19 +19,22 @@ final class Screen {
 
     /// - Parameters:
     ///   - wantsColour: false if NO_COLOR is set.
+    ///   - colours: how many; nil: as many as the terminal has.
     ///   - alternative: what to do without this terminal; nil: nothing.
-    /// - Throws: `UserError` if the terminal can't be used.
-    init(theme: Theme, wantsColour: Bool, alternative: String?) throws(UserError) {
-        guard cn_open() else {
-            let term = Environment.value("TERM") ?? ""
+    /// - Throws: `UserError` if the terminal can't be used, or doesn't have so many colours.
+    init(theme: Theme, wantsColour: Bool, colours: ColourCount?, alternative: String?) throws(UserError) {
+        let term = Environment.value("TERM") ?? ""
+        let name = wantsColour ? try colours?.terminal(term) { Int(cn_terminal_colours($0)) } : nil
+        guard cn_open(name) else {
             throw UserError(
                 "the terminal type TERM=\(term) is unknown here: set another" + (alternative.map { ", or \($0)" } ?? "")
             )
         }
-        let colours = cn_colours()
+        let available = cn_colours()
         depth =
-            switch colours {
+            switch available {
             case _ where !wantsColour: .mono
+            case _ where colours != nil: colours?.depth ?? .mono
             case ..<8: .mono
             case ..<16: .ansi8
             case ..<256: .ansi16

@@ -9,6 +9,10 @@ public struct DisplayOptions: Sendable {
     public var theme = Theme.standardName
     /// What to draw with; nil: braille where the terminal can show it.
     public var glyphs: GlyphSet?
+    /// nil: as many as the terminal has.
+    public var colours: ColourCount?
+    /// Draw in colour even if NO_COLOR is set.
+    public var overridesNoColour = false
     /// Have the terminal report the mouse.
     public var isMouseOn = false
     /// Where "stop and save" writes the model; nil: nowhere.
@@ -96,8 +100,8 @@ public enum TerminalSession {
         }
         let isUTF8 = Environment.setLocale()
         let screen = try Screen(
-            theme: theme, wantsColour: Environment.value("NO_COLOR") == nil,
-            alternative: options.alternative)
+            theme: theme, wantsColour: options.overridesNoColour || Environment.value("NO_COLOR") == nil,
+            colours: options.colours, alternative: options.alternative)
         var state = DashboardState(
             size: screen.size, glyphs: Environment.glyphs(options.glyphs, isUTF8: isUTF8), savePath: options.savePath,
             runFolder: options.runFolder, isAttached: options.isAttached, refusal: options.refusal,

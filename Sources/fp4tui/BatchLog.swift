@@ -73,6 +73,20 @@ struct BatchLog {
             return [probeLine(report)]
         case .checkpointed(let step, let path):
             return ["checkpoint \(path) at step \(step)"]
+        case .sensitivityMeasured(let map):
+            let worst = map.worst.map {
+                "; worst in \($0.module.precision.rawValue): \($0.module.module), "
+                    + "\(LogFormat.scientific($0.damage)) nats per token"
+            }
+            return ["step \(map.step): sensitivity of \(map.modules.count) trials measured" + (worst ?? "")]
+        case .sensitivityProgress(let progress):
+            guard progress.kind != .tried else { return [] }
+            return [
+                "step \(progress.step): sensitivity \(progress.kind.rawValue), "
+                    + "\(progress.done) of \(progress.total) trials"
+            ]
+        case .scheduleChanged(let step, let text, let schedule):
+            return ["step \(step): \(text ?? "schedule") -> \(schedule)"]
         case .inspected, .forkStepped, .commanded:
             return []
         case .working(let work):

@@ -86,7 +86,7 @@ import Testing
     private func news(_ random: inout Generator, _ step: Int) -> TrainingEvent {
         let value = FuzzTests.values.randomElement(using: &random) ?? 0
         let module = ModulePath.layer(.random(in: 0...5, using: &random), "mlp.up")
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<9, using: &random) {
         case 0:
             var health = QuantizationHealth()
             health.count = 100
@@ -108,6 +108,23 @@ import Testing
             return .forkChanged(
                 ForkChange(kind: kind.randomElement(using: &random) ?? .began, step: step, text: "recipe bf16"))
         case 3: return .forkStepped(step: step, loss: value)
+        case 6:
+            let kind: [SensitivityProgress.Kind] = [.began, .tried, .cancelled]
+            return .sensitivityProgress(
+                SensitivityProgress(
+                    kind: kind.randomElement(using: &random) ?? .began, step: step,
+                    done: .random(in: -1...9, using: &random),
+                    total: .random(in: -1...9, using: &random), seconds: Double(value)))
+        case 7:
+            let figures = ModuleSensitivity(
+                module: module, precision: .fp8, lossChange: Double(value), gradientError: Double(value),
+                wholeGradientError: 0.1)
+            return .sensitivityMeasured(
+                SensitivityMap(recipe: "r", loss: Double(value), step: step, tokens: 1, modules: [figures]))
+        case 8:
+            var schedule = PrecisionSchedule()
+            schedule.targetFraction = Double(value)
+            return .scheduleChanged(step: step, text: nil, to: schedule)
         case 4:
             return .precisionChanged(
                 PrecisionChange(id: step, step: step, cause: .phase("p"), text: "t", modules: [], lossBefore: nil))

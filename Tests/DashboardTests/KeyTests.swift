@@ -62,7 +62,7 @@ import Testing
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
         (
             "lrr 1",
-            "unknown command lrr, try prec recipe undo fork inspect lr clip module-clip sample eval save save-state pause resume step stop compare export theme help quit"
+            "unknown command lrr, try prec recipe schedule undo fork inspect sensitivity lr clip module-clip sample eval save save-state pause resume step stop compare export theme help quit"
         ),
     ])
     func commandErrors(_ item: (line: String, message: String)) {

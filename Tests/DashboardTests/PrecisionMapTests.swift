@@ -38,7 +38,7 @@ extension Script {
     }
 
     /// What the engine says when it has carried out a command.
-    static func change(_ text: String, _ modules: [String: LinearFormats] = [:]) -> DashboardInput {
+    static func change(_ text: String, _ modules: [String: LinearFormats] = [:], step: Int = 1) -> DashboardInput {
         let modules = modules.map { path, formats in
             ModulePrecisionChange(
                 module: ModulePath(path), from: GEMMPrecisions(.fp4), to: formats.precisions, gemms: GEMMKind.allCases,
@@ -46,7 +46,7 @@ extension Script {
         }
         return .event(
             .precisionChanged(
-                PrecisionChange(id: 1, step: 1, cause: .command, text: text, modules: modules, lossBefore: 2)))
+                PrecisionChange(id: 1, step: step, cause: .command, text: text, modules: modules, lossBefore: 2)))
     }
 }
 
@@ -323,7 +323,7 @@ extension Script {
             seen.append(String(line.dropFirst(8).prefix(4)).filter { $0 != " " })
             state.keys("m")
         }
-        #expect(Array(seen.dropFirst()) == ["2.0", "0", "20", ".125", ".", ".", "3.50", "."])
+        #expect(Array(seen.dropFirst()) == ["2.0", "0", "20", ".125", ".", ".", ".", "3.50", "."])
         #expect(state.map.view == .precision)
         // What the numbers are is said where there is room for it.
         state.on(.resize(Size(width: 120, height: 40)))

@@ -231,7 +231,7 @@ import Testing
             "average", "fork", "forkAverage", "forkState", "marks", "spikes", "moduleGradients", "lastEvaluation",
             "bestEvaluation", "sample", "learningRate", "gradientClip", "recentClips", "throughput", "lastSave",
             "events", "healthWatch", "normClips", "moduleClips", "pendingEffects", "map", "request", "lastStepAt",
-            "elapsed",
+            "elapsed", "schedule",
         ]
         let parts = Mirror(reflecting: DashboardState(size: Size(width: 80, height: 24))).children.compactMap(\.label)
         #expect(Set(parts) == chosen.union(run))
@@ -308,7 +308,7 @@ import Testing
         }
         #expect(state.replay?.player.speed.text == "4x")
         #expect(Command.completions("se", themes: [], isReplay: true) == ["seek "])
-        #expect(Command.completions("se", themes: [], isReplay: false) == [])
+        #expect(Command.completions("see", themes: [], isReplay: false) == [])
         var live = DashboardState.running(steps: 1)
         live.keys(":")
         live.type("seek 3")
@@ -389,6 +389,7 @@ import Testing
         configuration.run.threads = 1
         configuration.run.commands = [
             "20: prec layers.0.* bf16", "25: lr 2e-3", "30: fork recipe fp8-block", "35: inspect layers.0.attn.q",
+            "3: sensitivity fp4", "22: schedule add step 38: layers.1.* bf16",
         ]
         configuration.data.languageWords = 200
         configuration.model.layers = 2

@@ -11,6 +11,7 @@ import Testing
         case crosshair, fork, modules, events, filter, helpSearch
         case themes
         case replay, replayEnd, compared
+        case sensitivity, measuring, old, completion, schedule
     }
 
     struct Case: CustomTestStringConvertible {
@@ -46,16 +47,32 @@ import Testing
             Case(.replay, 120, 40, .braille), Case(.replay, 80, 24, .ascii), Case(.replay, 60, 15, .braille),
             Case(.replay, 39, 9, .ascii), Case(.replayEnd, 80, 24, .braille), Case(.compared, 120, 40, .braille),
             Case(.compared, 80, 24, .ascii),
+            Case(.sensitivity, 120, 40, .braille), Case(.sensitivity, 80, 24, .ascii),
+            Case(.measuring, 80, 24, .ascii), Case(.old, 120, 40, .ascii), Case(.old, 80, 24, .braille),
+            Case(.completion, 80, 24, .braille), Case(.completion, 60, 15, .ascii),
+            Case(.schedule, 120, 40, .braille), Case(.schedule, 60, 15, .ascii),
         ]
 
     static func state(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
         if screen == .start { return DashboardState(size: size, glyphs: glyphs) }
         if [.map, .inspector, .picker].contains(screen) { return map(screen, size, glyphs) }
         if screen == .overview { return overview(size, glyphs) }
+        if [.sensitivity, .measuring, .old].contains(screen) { return measured(screen, size, glyphs) }
         if [.replay, .replayEnd].contains(screen) { return replay(screen, size, glyphs) }
         var state = DashboardState.running(size, glyphs: glyphs)
         switch screen {
-        case .start, .running, .map, .inspector, .picker, .overview, .replay, .replayEnd: break
+        case .start, .running, .map, .inspector, .picker, .overview, .replay, .replayEnd, .sensitivity, .measuring,
+            .old:
+            break
+        case .completion:
+            state.keys(":")
+            state.type("prec layers.1")
+            state.keys(.tab, .tab, .tab)
+        case .schedule:
+            Script.schedule(&state)
+            state.keys(":")
+            state.type("schedule")
+            state.keys(.enter)
         case .paused: state.on(.event(.stateChanged(.paused, step: 1040)))
         case .nan:
             var metrics = Script.metrics(1041)
@@ -92,6 +109,24 @@ import Testing
             state.keys("?")
             state.type("zoom")
         }
+        return state
+    }
+
+    /// Its sensitivity measured, on the way to that, or changed since.
+    private static func measured(_ screen: Screen, _ size: Size, _ glyphs: GlyphSet) -> DashboardState {
+        var state = InspectorTests.state(size, glyphs: glyphs)
+        state.keys("S")
+        guard screen != .measuring else {
+            Script.measure(&state, upTo: 30)
+            state.message = nil
+            return state
+        }
+        Script.measure(&state)
+        if screen == .old {
+            state.on(Script.change("prec layers.0.attn.q bf16", ["layers.0.attn.q": LinearFormats(.bf16)], step: 80))
+            state.keys("M", "M")
+        }
+        state.message = nil
         return state
     }
 

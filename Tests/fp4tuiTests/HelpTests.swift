@@ -106,6 +106,9 @@ import Testing
                   --glyphs <set>          Characters to draw with; without it, what the
                                           terminal can show. (values: braille, ascii)
                   --ascii                 The same as --glyphs ascii.
+                  --colors <count>        Colours to draw with, even with NO_COLOR; without it,
+                                          what FP4TUI_COLORS says, or what TERM has. (values:
+                                          16, 256, truecolor)
                   --mouse                 Use the mouse: click, wheel; Shift-drag then selects
                                           text.
                   --compare <run>         Draw the loss of a recorded run beneath: its folder,

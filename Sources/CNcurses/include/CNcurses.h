@@ -36,9 +36,12 @@ enum { CN_BOLD = 1, CN_REVERSE = 2, CN_UNDERLINE = 4 };
 /// Sets the character type locale from the environment. Returns whether text is UTF-8.
 bool cn_set_locale(void);
 
+/// The colours of a terminal type; 0 if it has none, -1 if it is unknown. Before the screen is opened.
+int cn_terminal_colours(const char *name);
+
 /// Opens the screen: raw mode, no echo, keypad, no cursor, the terminal's own colours as default.
-/// Returns false if the terminal is unknown or can't be used.
-bool cn_open(void);
+/// The type is TERM's unless a name is given. Returns false if the terminal is unknown or can't be used.
+bool cn_open(const char *name);
 
 /// Gives the terminal back as it was found.
 void cn_close(void);

@@ -93,6 +93,12 @@ public struct PrecisionState: Hashable, Codable, Sendable {
         self.clipping = clipping
     }
 
+    /// Takes other phases for those of the recipe.
+    mutating func set(_ schedule: PrecisionSchedule) {
+        remember()
+        recipe.schedule = schedule
+    }
+
     /// Takes the last change back, whatever its cause.
     ///
     /// - Returns: the modules whose formats changed; nil if there is nothing to undo.

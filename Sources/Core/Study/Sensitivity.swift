@@ -11,6 +11,16 @@ public struct ModuleSensitivity: Codable, Hashable, Sendable {
     /// The same over the gradient of all parameters.
     public var wholeGradientError: Double
 
+    public init(
+        module: ModulePath, precision: Precision, lossChange: Double, gradientError: Double, wholeGradientError: Double
+    ) {
+        self.module = module
+        self.precision = precision
+        self.lossChange = lossChange
+        self.gradientError = gradientError
+        self.wholeGradientError = wholeGradientError
+    }
+
     /// The predicted damage, nats per token: the larger of the change of the loss and L·ε²/2, where L is the model's loss and
     /// ε the error of the whole gradient. A gradient with the error ε points 1 − cos ≈ ε²/2 off, and that share of a step's
     /// progress is taken for lost. Never negative: a loss that happens to fall is no reason to quantize.
@@ -31,19 +41,62 @@ public struct SensitivityMap: Codable, Hashable, Sendable {
     public var step: Int
     public var tokens: Int
     public var modules: [ModuleSensitivity]
+
+    public init(recipe: String, loss: Double, step: Int, tokens: Int, modules: [ModuleSensitivity]) {
+        self.recipe = recipe
+        self.loss = loss
+        self.step = step
+        self.tokens = tokens
+        self.modules = modules
+    }
+
+    /// The linear that low precision damages most, in the narrowest precision that was tried; nil if none was.
+    public var worst: (module: ModuleSensitivity, damage: Double)? {
+        guard let narrowest = modules.map(\.precision).min() else { return nil }
+        return modules.filter { $0.precision == narrowest }.map { ($0, $0.damage(loss: loss)) }
+            .max { $0.1 < $1.1 }
+    }
+}
+
+/// How a measurement that was asked of a running engine goes.
+public struct SensitivityProgress: Codable, Hashable, Sendable {
+    public enum Kind: String, Codable, Sendable {
+        /// It begins, on a copy of the model as it is.
+        case began
+        /// Another linear was tried.
+        case tried
+        /// It was cancelled, or the run ended before it.
+        case cancelled
+    }
+
+    public var kind: Kind
+    /// Optimizer steps of the run that are completed.
+    public var step: Int
+    /// Trials that are over, and of all: each linear of the layers in each precision.
+    public var done: Int
+    public var total: Int
+    /// Since it began, seconds.
+    public var seconds: Double
+
+    public init(kind: Kind, step: Int, done: Int, total: Int, seconds: Double) {
+        self.kind = kind
+        self.step = step
+        self.done = done
+        self.total = total
+        self.seconds = seconds
+    }
 }
 
 /// Measures a `SensitivityMap`: a trained model, and quantization of one linear at a time. Used by one thread.
 public final class SensitivityProbe {
     let trainer: Trainer
     private let recipe: Recipe
-    private var reference: [Float] = []
 
     /// - Throws: `UserError` if the configuration makes no sense for this corpus or this machine.
     public init(_ configuration: RunConfiguration, corpus: any Corpus) throws {
         var configuration = configuration
         recipe = configuration.recipe
-        configuration.recipe = Self.unquantized(recipe)
+        configuration.recipe = recipe.unquantized
         trainer = try Trainer(configuration, corpus: corpus)
         trainer.initializeParameters()
     }
@@ -93,84 +146,16 @@ public final class SensitivityProbe {
         _ trials: [(module: ModulePath, precision: Precision)], batches: Int,
         progress: (Int, Int) -> Bool = { _, _ in true }
     ) throws -> SensitivityMap? {
-        let model = trainer.configuration.model
-        let plain = Self.unquantized(recipe)
-        let statistics = trainer.transformer.clippingStatistics
-        func set(_ changes: [PrecisionAssignment]) {
-            trainer.transformer.apply(plain.plan(for: model, changes: changes))
-            // Averages of weights begin anew with a plan; statistics of clipping would go on from the trial before.
-            trainer.transformer.restoreClippingStatistics(statistics)
-        }
-        defer { set([]) }
-        set([])
-        let loss = try probe(batches)
-        guard loss.isFinite else { throw UserError("the model's loss is not finite: nothing can be compared with it") }
-        let gradients = trainer.parameters.gradients
-        reference = Array(UnsafeBufferPointer(start: gradients, count: trainer.parameters.layout.count))
-        let whole = 0..<reference.count
-
-        var modules: [ModuleSensitivity] = []
-        for (path, precision) in trials {
-            // Without it, a module tried twice in a row would keep its average.
-            set([])
-            set([PrecisionAssignment(ModulePattern(path), .precision(precision))])
-            let changed = try probe(batches)
-            guard let weight = trainer.parameters.layout[path.parameter("weight")] else { continue }
-            modules.append(
-                ModuleSensitivity(
-                    module: path, precision: precision, lossChange: changed - loss,
-                    gradientError: error(weight.offset..<weight.offset + weight.count),
-                    wholeGradientError: error(whole)))
-            guard progress(modules.count, trials.count) else { return nil }
-        }
-        let tokens = batches * trainer.configuration.training.batch * model.context
-        return SensitivityMap(recipe: recipe.name, loss: loss, step: trainer.step, tokens: tokens, modules: modules)
-    }
-
-    /// Mean loss of the fixed validation batches, whose gradient is left in the gradients.
-    private func probe(_ batches: Int) throws -> Double {
         let configuration = trainer.configuration
-        let (sequences, length) = (configuration.training.batch, configuration.model.context)
-        let tokens = batches * sequences * length
-        let places = trainer.batch.places
-        trainer.transformer.clearGradients()
-        var sum = 0.0
-        for index in 0..<batches {
-            try trainer.sampler.fillValidation(batch: index, tokens: places.tokens, targets: places.targets)
-            // Beyond every training pass; the same for every trial.
-            trainer.transformer.pass = QuantizationPassKey(
-                seed: configuration.run.seed, pass: UInt64(index) | 1 << 63)
-            sum += trainer.transformer.accumulateGradients(
-                places.tokens, targets: places.targets, sequences: sequences, length: length,
-                gradientScale: 1 / Float(tokens))
+        let trials = SensitivityTrials(
+            trials, recipe, trainer.transformer, seed: configuration.run.seed,
+            sequences: configuration.training.batch, batches: batches, step: trainer.step)
+        defer { trials.restore() }
+        while trials.map == nil {
+            try trials.advance(
+                trainer.sampler, tokens: trainer.batch.places.tokens, targets: trainer.batch.places.targets)
+            if trials.done > 0, !progress(trials.done, trials.total) { return nil }
         }
-        return sum / Double(tokens)
-    }
-
-    /// ‖g − r‖ / ‖r‖ over a range of the parameters; 0 where both are zero.
-    private func error(_ range: Range<Int>) -> Double {
-        let gradients = trainer.parameters.gradients
-        return reference.withUnsafeBufferPointer { reference in
-            var (difference, norm) = (0.0, 0.0)
-            for index in range {
-                let value = Double(reference[index])
-                let distance = Double(gradients[index]) - value
-                difference += distance * distance
-                norm += value * value
-            }
-            return difference == 0 ? 0 : (difference / norm).squareRoot()
-        }
-    }
-
-    /// The recipe with every linear in BF16, and its formats for those that are set to something else.
-    private static func unquantized(_ recipe: Recipe) -> Recipe {
-        var recipe = recipe
-        recipe.attention = .bf16
-        recipe.feedForward = .bf16
-        recipe.head = .bf16
-        recipe.lastLayers = 0
-        recipe.assignments = []
-        recipe.schedule = PrecisionSchedule()
-        return recipe
+        return trials.map
     }
 }

@@ -4,12 +4,20 @@ extension EngineCommand {
     public static let list: [(name: String, argument: String, help: String)] = [
         ("prec", "MODULES [GEMMS] PRECISION", "set the precision of modules, as in prec layers.*.mlp.* backward fp8"),
         ("recipe", "NAME", "take another recipe and drop all changes of precision"),
+        (
+            "schedule", "CHANGE",
+            "change the phases of precision to come: add 80%: layers.* bf16, drop 1, drop all, target 7.5% bf16, target off"
+        ),
         ("undo", "", "take the last change of precision back"),
         (
             "fork", "COMMAND",
             "train a second run from here beside this one, as in fork recipe nvfp4; fork drop, fork swap"
         ),
         ("inspect", "MODULE", "count the codes of a linear's operands now"),
+        (
+            "sensitivity", "[PRECISIONS]",
+            "measure what fp4 and fp8, or one of them, do in each linear alone, while training; sensitivity off cancels"
+        ),
         ("lr", "2e-4", "set the peak learning rate"),
         ("clip", "0.5", "set the largest gradient norm; 0 turns clipping off"),
         ("module-clip", "SCOPE [SETTINGS]", "clip the linears' gradients: off, module, or block limit=4 rescaling=sum"),
@@ -47,6 +55,8 @@ extension EngineCommand {
         case "inspect":
             guard !argument.isEmpty else { throw UserError("inspect needs a module, such as inspect layers.0.mlp.up") }
             self = .inspect(ModulePath(argument))
+        case "schedule": self = .editSchedule(try ScheduleEdit(parsing: argument))
+        case "sensitivity": self = try Self.sensitivity(parsing: argument)
         case "lr":
             guard let value = Double(argument), value.isFinite, value > 0 else {
                 throw UserError("lr needs a number above 0, such as lr 2e-4; found \(Self.quoted(argument))")
@@ -76,6 +86,18 @@ extension EngineCommand {
         }
     }
 
+    private static func sensitivity(parsing argument: String) throws(UserError) -> EngineCommand {
+        if argument == "off" { return .cancelSensitivity }
+        if argument.isEmpty { return .measureSensitivity([.fp4, .fp8]) }
+        let names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let precisions = names.compactMap(Precision.init(rawValue:))
+        guard precisions.count == names.count, Set(precisions).count == names.count else {
+            throw UserError(
+                "sensitivity needs precisions, such as fp4 or fp4,fp8, each once, or off; found \(quoted(argument))")
+        }
+        return .measureSensitivity(precisions)
+    }
+
     private static func fork(parsing argument: String) throws(UserError) -> EngineCommand {
         switch argument {
         case "drop": return .dropFork
@@ -101,6 +123,9 @@ extension EngineCommand {
         case .setRecipe(let recipe): "recipe \(recipe.text)"
         case .undo: "undo"
         case .inspect(let path): "inspect \(path)"
+        case .editSchedule(let edit): "schedule \(edit)"
+        case .measureSensitivity(let precisions): "sensitivity \(precisions.map(\.rawValue).joined(separator: ","))"
+        case .cancelSensitivity: "sensitivity off"
         case .fork(let command): "fork \(command.text)"
         case .dropFork: "fork drop"
         case .swapFork: "fork swap"
@@ -126,6 +151,7 @@ extension EngineCommand {
         case .setPrecision(let assignment): _ = try assignment.pattern.linears(of: model)
         case .inspect(let path): _ = try ModulePattern(path).linears(of: model)
         case .fork(let command): try command.validate(for: model)
+        case .editSchedule(let edit): try edit.validate(for: model)
         default: break
         }
     }
@@ -139,17 +165,37 @@ extension EngineCommand {
         }
         let word = line[line.index(after: space)...]
         let before = line[..<space].split(separator: " ")
-        let candidates: [String] =
-            switch (before.first, before.count) {
-            case ("recipe", 1): Recipe.builtIn.map(\.name)
-            case ("prec", 1):
-                ["*", "layers.*", "attn.*", "mlp.*"] + (model?.linears.map(\.description) ?? [])
-            case ("prec", 2):
-                Precision.allCases.map(\.rawValue) + GEMMKind.allCases.map(\.rawValue) + ["forward", "backward"]
-            case ("prec", 3): Precision.allCases.map(\.rawValue)
-            default: []
-            }
-        return candidates.filter { $0.hasPrefix(word) }.map { line[...space] + $0 }
+        if before.first == "fork", before.count > 1 {
+            let rest = line.dropFirst(5)
+            return completions(of: String(rest), model: model).map { "fork " + $0 }
+        }
+        return arguments(after: before.map(String.init), model: model).filter { $0.hasPrefix(word) }
+            .map { line[...space] + $0 }
+    }
+
+    /// What may follow these words of a line.
+    private static func arguments(after words: [String], model: ModelConfiguration?) -> [String] {
+        let precisions = Precision.allCases.map(\.rawValue)
+        let modules = model?.linears.map(\.description) ?? []
+        let patterns = ["*", "layers.*", "attn.*", "mlp.*"] + modules
+        let gemms = GEMMKind.allCases.map(\.rawValue) + ["forward", "backward"]
+        return switch (words.first, words.count) {
+        case ("recipe", 1): Recipe.builtIn.map(\.name)
+        case ("prec", 1): patterns
+        case ("prec", 2): precisions + gemms
+        case ("prec", 3): precisions
+        case ("inspect", 1): modules
+        case ("fork", 1): ["prec ", "recipe ", "drop", "swap"]
+        case ("module-clip", 1): ["off"] + GradientClipping.Scope.allCases.map(\.rawValue)
+        case ("sensitivity", 1): ["fp4", "fp8", "fp4,fp8", "off"]
+        case ("schedule", 1): ["add ", "drop ", "target "]
+        case ("schedule", 2) where words[1] == "drop": ["all"]
+        case ("schedule", 2) where words[1] == "target": ["off"]
+        case ("schedule", 3) where words[1] == "target": precisions
+        case ("schedule", 4) where words[1] == "target": PrecisionSchedule.Scope.allCases.map(\.rawValue)
+        case ("schedule", let count) where words[1] == "add" && words.last?.last == ":" && count > 2: patterns
+        default: []
+        }
     }
 
     private static func quoted(_ argument: String) -> String {

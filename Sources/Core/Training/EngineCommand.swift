@@ -21,6 +21,12 @@ public enum EngineCommand: Codable, Sendable, Hashable {
     case setModuleClipping(GradientClipping)
     /// Counts the codes of one linear's operands now.
     case inspect(ModulePath)
+    /// Measures what each of these precisions does in every linear of the layers alone, on a copy of the model as it is,
+    /// with one trial after each step.
+    case measureSensitivity([Precision])
+    case cancelSensitivity
+    /// Changes the phases of the recipe's schedule.
+    case editSchedule(ScheduleEdit)
     /// Trains a second run beside this one from here on, with this change of precision: `.setPrecision` or `.setRecipe`.
     indirect case fork(EngineCommand)
     /// Forgets the fork.

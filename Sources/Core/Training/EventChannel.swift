@@ -36,6 +36,7 @@ public final class EventChannel: Sendable {
                 guard toDrop > 0 else { return false }
                 switch event {
                 case .stepped, .gradientsClipped, .forkStepped, .working: break
+                case .sensitivityProgress(let progress) where progress.kind == .tried: break
                 default: return false
                 }
                 toDrop -= 1

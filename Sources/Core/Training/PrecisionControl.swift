@@ -69,9 +69,14 @@ struct PrecisionControl: Codable {
 
     /// - Throws: `UserError` if there is nothing to undo.
     mutating func undo(at step: Int) throws(UserError) -> PrecisionChange {
+        let before = state.recipe
         guard let changed = state.undo(in: model) else {
             throw UserError("undo changes nothing: no change of precision is left to undo")
         }
+        var sameButForPhases = before
+        sameButForPhases.schedule = state.recipe.schedule
+        // What has passed in the meantime does not begin any more.
+        if before != state.recipe, sameButForPhases == state.recipe { state.phasesBegun = phasesDue(at: step) }
         return record(.undo, "undo", changed, at: step)
     }
 
@@ -85,6 +90,18 @@ struct PrecisionControl: Codable {
     }
 
     // MARK: Phases
+
+    /// - Throws: `UserError` if the change is not possible, or changes nothing.
+    mutating func edit(_ edit: ScheduleEdit, at step: Int) throws(UserError) {
+        try edit.validate(for: model)
+        state.set(
+            try state.recipe.schedule.applying(edit, at: step, steps: steps, tokensPerStep: tokensPerStep))
+        state.phasesBegun = phasesDue(at: step)
+    }
+
+    private func phasesDue(at step: Int) -> Int {
+        state.recipe.schedule.timeline(steps: steps, tokensPerStep: tokensPerStep).count { $0.step <= step }
+    }
 
     /// Begins the phases that are due after so many steps.
     ///
@@ -324,7 +341,7 @@ extension PrecisionSchedule {
         if targetFraction > 0 {
             result.append(
                 (
-                    step: Int((Double(steps) * (1 - targetFraction)).rounded()), name: "target precision",
+                    step: targetStep(steps: steps), name: "target precision",
                     assignments: [targetAssignment], isTarget: true
                 ))
         }

@@ -31,9 +31,12 @@ extension EngineCommand {
     public var decidesBits: Bool {
         switch self {
         case .setLearningRate, .setGradientClip, .setPrecision, .setRecipe, .undo, .setModuleClipping, .fork, .dropFork,
-            .swapFork:
+            .swapFork, .editSchedule:
             true
-        case .pause, .resume, .step, .stop, .inspect, .evaluate, .sample, .save, .saveState: false
+        case .pause, .resume, .step, .stop, .inspect, .measureSensitivity, .cancelSensitivity, .evaluate, .sample,
+            .save,
+            .saveState:
+            false
         }
     }
 }

@@ -11,9 +11,10 @@ extension Trainer {
     /// - Throws: `UserError` if it changes nothing, or a phase names no module of this model.
     func set(_ recipe: Recipe) throws(UserError) {
         try recipe.schedule.validate(for: configuration.model)
-        let clipping = control.state.clipping
+        let (clipping, phases) = (control.state.clipping, control.state.recipe.schedule)
         tell(try control.set(recipe, at: step))
         tellClipping(from: clipping)
+        tellSchedule(from: phases, nil)
         try beginPhases()
     }
 
@@ -21,9 +22,10 @@ extension Trainer {
     ///
     /// - Throws: `UserError` if there is none.
     func undoPrecision() throws(UserError) {
-        let clipping = control.state.clipping
+        let (clipping, phases) = (control.state.clipping, control.state.recipe.schedule)
         tell(try control.undo(at: step))
         tellClipping(from: clipping)
+        tellSchedule(from: phases, nil)
         try beginPhases()
     }
 
@@ -35,6 +37,15 @@ extension Trainer {
         }
         control.set(clipping)
         tellClipping(from: old)
+    }
+
+    /// Changes the phases that are to come.
+    ///
+    /// - Throws: `UserError` if the change is not possible, or changes nothing.
+    func set(_ edit: ScheduleEdit) throws(UserError) {
+        let phases = control.state.recipe.schedule
+        try control.edit(edit, at: step)
+        tellSchedule(from: phases, EngineCommand.editSchedule(edit).text)
     }
 
     /// Begins the phases of the recipe that are due.
@@ -119,6 +130,12 @@ extension Trainer {
     private func tell(_ change: PrecisionChange) {
         applyPlan()
         news.append(.precisionChanged(change))
+    }
+
+    /// - Parameter text: the command that changed it; nil: another recipe, or an undo.
+    func tellSchedule(from old: PrecisionSchedule, _ text: String?) {
+        let new = control.state.recipe.schedule
+        if new != old { news.append(.scheduleChanged(step: step, text: text, to: new)) }
     }
 
     private func tellClipping(from old: GradientClipping) {

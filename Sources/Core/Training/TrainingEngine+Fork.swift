@@ -34,6 +34,8 @@ extension TrainingEngine {
         emit(.forkChanged(ForkChange(kind: .swapped, step: trainer.step, text: forked.text)))
         let before = old.control.state
         emit(.precisionChanged(trainer.control.recordSwap(from: before, at: trainer.step)))
+        trainer.tellSchedule(from: before.recipe.schedule, nil)
+        emitNews()
         let (from, to) = (before.clipping, trainer.control.state.clipping)
         if from != to { emit(.moduleClippingChanged(step: trainer.step, from: from, to: to)) }
     }

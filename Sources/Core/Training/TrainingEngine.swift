@@ -9,6 +9,8 @@ public actor TrainingEngine {
     var trainer: Trainer
     /// A second run that takes turns with this one, and what it does otherwise.
     var forked: Trainer.ForkedRun?
+    /// The sensitivity that is being measured, and since when.
+    var measurement: (trials: SensitivityTrials, start: ContinuousClock.Instant)?
     private let executor: ThreadExecutor
     nonisolated let mailbox = CommandMailbox()
     private nonisolated let channels = Mutex<[EventChannel]>([])
@@ -74,10 +76,17 @@ public actor TrainingEngine {
     /// Trains until the last step, `.stop` or divergence. To be called once; the channels end with it.
     public func run() async -> RunSummary {
         emit(.started(describe()))
-        if !isResumed { trainer.initializeParameters() }
+        if isResumed {
+            // What a command made of the recipe's phases.
+            trainer.tellSchedule(from: trainer.configuration.recipe.schedule, nil)
+            emitNews()
+        } else {
+            trainer.initializeParameters()
+        }
         emit(.stateChanged(.running, step: trainer.step))
         if let forked { emit(.forkChanged(ForkChange(kind: .resumed, step: trainer.step, text: forked.text))) }
         let outcome = await train()
+        cancelMeasurement()
         trainer.finishEffects()
         emitNews()
         let summary = RunSummary(
@@ -123,7 +132,16 @@ public actor TrainingEngine {
                     lastCheckpointOfRun()
                     return .stopped
                 }
-                if trainer.step >= configuration.run.steps { break }
+                let isOver = trainer.step >= configuration.run.steps
+                if measurement != nil {
+                    continueMeasurement()
+                    // Nothing but this is left to do.
+                    if isOver || state == .paused {
+                        await Task.yield()
+                        continue
+                    }
+                }
+                if isOver { break }
                 if state == .paused {
                     await mailbox.wait()
                     continue
@@ -280,6 +298,11 @@ public actor TrainingEngine {
             } else {
                 trainer.inspected = module
             }
+        case .measureSensitivity(let precisions): beginMeasurement(precisions)
+        case .cancelSensitivity:
+            if measurement == nil { return warn("sensitivity off: nothing is being measured") }
+            cancelMeasurement()
+        case .editSchedule(let edit): change { () throws(UserError) in try trainer.set(edit) }
         case .fork(let command): fork(command)
         case .dropFork: dropFork()
         case .swapFork: swapFork()

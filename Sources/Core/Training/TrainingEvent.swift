@@ -20,6 +20,13 @@ public enum TrainingEvent: Codable, Sendable, Hashable {
     case probed(ProbeReport)
     /// The answer to `EngineCommand.inspect`.
     case inspected(ModuleInspection)
+    /// How a measurement of sensitivity goes. A slow reader may miss the trials.
+    case sensitivityProgress(SensitivityProgress)
+    /// The answer to `EngineCommand.measureSensitivity`.
+    case sensitivityMeasured(SensitivityMap)
+    /// The phases of precision that are to come are others now. `text` is the command, or nil if another recipe or an undo
+    /// brought them.
+    case scheduleChanged(step: Int, text: String?, to: PrecisionSchedule)
     /// A second run left this one's path, or was dropped.
     case forkChanged(ForkChange)
     /// One optimizer step of the fork. A slow reader may miss it.

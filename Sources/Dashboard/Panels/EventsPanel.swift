@@ -126,7 +126,7 @@ enum EventsPanel {
         case .start, .state: .title
         case .evaluation, .precision, .phase, .effect: .validation
         case .saved: .ok
-        case .change, .probe: .emphasis
+        case .change, .probe, .sensitivity: .emphasis
         case .fork: .comparison
         case .clipping: .clip
         case .saturation, .underflow, .rescue, .warning: .warning

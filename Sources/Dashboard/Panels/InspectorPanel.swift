@@ -67,13 +67,16 @@ enum InspectorPanel {
         }
         lines += operands(formats, record, width: width, glyphs)
         lines += cost(map, path, formats, record)
+        let isOld = record.areFiguresOld
         if let norm = record.figures?.gradientNorm {
-            lines.append([("gradient norm ", plain), (NumberText.significant(norm), value(norm))])
+            lines.append([
+                ("gradient norm ", plain), old(NumberText.significant(norm), isOld, value(norm)),
+            ])
         }
         if let figures = record.figures {
             lines.append([
-                ("forward ", plain), ("\(time(figures.forwardMilliseconds))", .text), ("  backward ", plain),
-                ("\(time(figures.backwardMilliseconds))", .text),
+                ("forward ", plain), old(time(figures.forwardMilliseconds), isOld, .text), ("  backward ", plain),
+                old(time(figures.backwardMilliseconds), isOld, .text),
             ])
         }
         if let clipping = record.lastClipping {
@@ -84,6 +87,12 @@ enum InspectorPanel {
             ])
         }
         lines += probe(record)
+        lines += sensitivity(map, record)
+        if record.areFiguresOld || record.isProbeOld || record.isSensitivityOld,
+            lines.joined().contains(where: isMarkedOld)
+        {
+            lines.append([("\(PrecisionPanel.oldMark) before the last change of precision", Style(.axis))])
+        }
         lines += history(record, width: width, state.glyphs)
         return lines.flatMap { SamplePanel.wrap($0, width: width) }
     }
@@ -152,7 +161,10 @@ enum InspectorPanel {
         let theory = CostModel(model, vocabularySize: map.vocabularySize).cost(of: [path], plan)
         var line: Line = [("cost of BF16's: theory ", Style(.barText)), (percent(theory), Style(.emphasis))]
         if let measured = record.relativeTime, let module = record.probe?.module {
-            line += [("  measured ", Style(.barText)), (percent(measured), Style(measured < 1 ? .ok : .warning))]
+            line += [
+                ("  measured ", Style(.barText)),
+                old(percent(measured), record.isProbeOld, Style(measured < 1 ? .ok : .warning)),
+            ]
             if let now = module.milliseconds, let reference = module.referenceMilliseconds {
                 line.append((" (\(time(now)) for \(time(reference)))", Style(.axis)))
             }
@@ -163,23 +175,28 @@ enum InspectorPanel {
     private static func probe(_ record: ModuleRecord) -> [Line] {
         guard let (step, module) = record.probe else { return [] }
         let plain = Style(.barText)
+        let isOld = record.isProbeOld
         let error = module.gradientError.map(percent) ?? "-"
         var lines: [Line] = [
-            [("probe at \(NumberText.grouped(step)): gradient error ", plain), (error, Style(.emphasis))]
+            [
+                ("probe at \(NumberText.grouped(step)): gradient error ", plain),
+                old(error, isOld, Style(.emphasis)),
+            ]
         ]
         if let rho = module.rho {
-            let isLow = rho < 3.0.squareRoot()
+            let isLow = rho < 3.0.squareRoot() && !isOld
             lines[0] += [
-                ("  rho ", plain), (NumberText.brief(rho, 4), isLow ? Style(.error, .bold) : Style(.emphasis)),
+                ("  rho ", plain),
+                old(NumberText.brief(rho, 4), isOld, isLow ? Style(.error, .bold) : Style(.emphasis)),
             ]
             if isLow { lines.append([("! rho below 1.73: quantization noise stops learning", Style(.error, .bold))]) }
         }
         var line: Line = []
-        if let flips = module.flipRate { line += [("flip rate ", plain), (percent(flips), .text)] }
+        if let flips = module.flipRate { line += [("flip rate ", plain), old(percent(flips), isOld, .text)] }
         if let oscillation = module.oscillation {
             line += [
                 (line.isEmpty ? "oscillation " : "  oscillation ", plain),
-                (brief(oscillation, 4), Style(oscillation >= 16 ? .warning : .text)),
+                old(brief(oscillation, 4), isOld, Style(oscillation >= 16 ? .warning : .text)),
             ]
         }
         if !line.isEmpty { lines.append(line) }
@@ -190,6 +207,37 @@ enum InspectorPanel {
             ])
         }
         return lines
+    }
+
+    /// What each precision does in this module alone.
+    private static func sensitivity(_ map: PrecisionMap, _ record: ModuleRecord) -> [Line] {
+        guard let measured = map.sensitivity, !record.sensitivities.isEmpty else { return [] }
+        let plain = Style(.barText)
+        let head: Line = [
+            ("alone in low precision at step \(NumberText.grouped(measured.step)), 1e-3 nats:", plain)
+        ]
+        return [head]
+            + record.sensitivities.map { figures, damage in
+                let isOld = record.isSensitivityOld
+                let role = MapView.sensitivity.role(1000 * damage, among: 0...0)
+                let loss = NumberText.brief(1000 * figures.lossChange, 4)
+                return [
+                    (left(figures.precision.rawValue, 5), Style(PrecisionPanel.role(figures.precision))),
+                    ("damage ", plain), old(NumberText.brief(1000 * damage, 4), isOld, Style(role)),
+                    (" loss ", plain), old(figures.lossChange > 0 ? "+\(loss)" : loss, isOld, .text),
+                    (" dW ", plain), old(percent(figures.gradientError), isOld, .text),
+                    (" all ", plain), old(percent(figures.wholeGradientError), isOld, .text),
+                ]
+            }
+    }
+
+    /// What was measured before the last change is marked.
+    private static func old(_ text: String, _ isOld: Bool, _ style: Style) -> (String, Style) {
+        isOld ? ("\(PrecisionPanel.oldMark)\(text)", Style(.axis)) : (text, style)
+    }
+
+    private static func isMarkedOld(_ item: (String, Style)) -> Bool {
+        item.0.unicodeScalars.first == PrecisionPanel.oldMark
     }
 
     private static func history(_ record: ModuleRecord, width: Int, _ glyphs: GlyphSet) -> [Line] {

@@ -81,12 +81,20 @@ enum MessageLine {
         if let message = state.message {
             return (message.text, Style(message.isError ? .error : .emphasis, message.isError ? .bold : []))
         }
+        if let measuring = state.map.measuring { return (progress(measuring), Style(.emphasis)) }
         if state.isStopping { return ("finishing step, then stopping: C-c leaves at once", Style(.warning)) }
         switch state.phase {
         case .starting: return ("starting", Style(.barText))
         case .finished(let summary): return outcome(summary, isReplay: state.replay != nil)
         case .running, .paused: return nil
         }
+    }
+
+    private static func progress(_ progress: SensitivityProgress) -> String {
+        let left = progress.seconds * (Double(progress.total) / Double(max(1, progress.done)) - 1)
+        let time = progress.done > 0 && left.isFinite ? ", \(NumberText.duration(left)) left" : ""
+        return
+            "measuring sensitivity: \(progress.done)/\(progress.total)\(time) - S in the map or :sensitivity off cancels"
     }
 
     private static func outcome(_ summary: RunSummary, isReplay: Bool) -> (String, Style) {

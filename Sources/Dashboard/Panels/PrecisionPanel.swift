@@ -106,9 +106,13 @@ enum PrecisionPanel {
         let isCursor: Attributes = isCurrent ? .reverse : []
         guard map.view == .precision else {
             let value = map.view.value(record)
+            let isOld = map.view.isOld(record)
             let text = value.map { NumberText.brief($0, map.view.digits) } ?? "."
-            let role = value.map { map.view.role($0, among: range) } ?? .axis
-            frame.put(text, x: x, y: y, limit: width, Style(role, on: background, isCursor))
+            let role = isOld ? .axis : value.map { map.view.role($0, among: range) } ?? .axis
+            let after = frame.put(text, x: x, y: y, limit: width, Style(role, on: background, isCursor))
+            if isOld, value != nil, after < x + width {
+                frame.put(oldMark, x: after, y: y, Style(.axis, on: background))
+            }
             return
         }
         let pending = map.pendingFormats(of: path)
@@ -126,6 +130,8 @@ enum PrecisionPanel {
     }
 
     static let pendingMark: Unicode.Scalar = "*"
+    /// Measured before the last change.
+    static let oldMark: Unicode.Scalar = "~"
 
     static func role(_ precision: Precision) -> Role {
         switch precision {
@@ -176,7 +182,12 @@ enum PrecisionPanel {
             default: lines.insert([[("488", Style(role(.fp4))), (" fprop, dgrad and wgrad", plain)]], at: 0)
             }
         } else {
-            let text = [("\(map.view.rawValue): \(map.view.meaning)", plain)]
+            var words = map.view == .sensitivity ? sensitivity(map) : map.view.meaning
+            let isOld = map.modules.contains { path in
+                map.records[path].map { map.view.value($0) != nil && map.view.isOld($0) } ?? false
+            }
+            if isOld { words += "; \(oldMark) before the last change of precision" }
+            let text = [("\(map.view.rawValue): \(words)", plain)]
             lines += SamplePanel.wrap(text, width: grid.inside.width).map { [$0] }
         }
         let top = grid.y(ofRow: grid.rows.upperBound)
@@ -186,6 +197,14 @@ enum PrecisionPanel {
         for (index, line) in lines.enumerated() where first + index < grid.inside.bottom {
             frame.row(line, x: grid.inside.x, y: first + index, limit: grid.inside.width)
         }
+    }
+
+    private static func sensitivity(_ map: PrecisionMap) -> String {
+        guard let measured = map.sensitivity, let precision = measured.modules.map(\.precision).min() else {
+            return "\(MapView.sensitivity.meaning); not measured yet"
+        }
+        return "predicted damage of \(precision.rawValue) in the module alone, 1e-3 nats a token, at step "
+            + NumberText.grouped(measured.step)
     }
 
     /// On the lower edge: the module under the cursor, what is selected and pending, and whether there are more rows.
@@ -205,6 +224,7 @@ enum PrecisionPanel {
         let counts = map.pendingCounts
         if counts.waiting > 0 { note("\(counts.waiting) pending", Style(.warning, .bold)) }
         if counts.sent > 0 { note("\(counts.sent) sent", Style(.warning)) }
+        if let measuring = map.measuring { note("sensitivity \(measuring.done)/\(measuring.total)", Style(.emphasis)) }
         let selected = map.selected.count
         if selected > 0 { note("\(selected) selected", Style(.emphasis)) }
         if grid.rows.upperBound < map.rowCount {
@@ -231,6 +251,7 @@ extension MapView {
         case .sqnr: "the least of all operands"
         case .gradientNorm: "before the global clipping"
         case .gradientError: "of the probe batch, against BF16"
+        case .sensitivity: "what low precision does in the module alone"
         case .rho: "gradient to quantization noise; too low below 1.73"
         case .time: "of the GEMMs in the last reported step"
         case .relativeTime: "GEMMs on the probe batch, measured"

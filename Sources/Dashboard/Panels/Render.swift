@@ -28,7 +28,9 @@ extension DashboardState {
         case .quit(let choice): QuitQuestion.draw(self, choice: choice, into: &frame)
         case .picker(let picker): PickerOverlay.draw(self, picker, into: &frame)
         case .themes(let choice): ThemesOverlay.draw(self, choice, into: &frame)
-        case .none, .commandLine, .prompt: break
+        case .commandLine(let line):
+            if let message = layout.message { Candidates.draw(line, into: &frame, above: message) }
+        case .none, .prompt: break
         }
         return frame
     }

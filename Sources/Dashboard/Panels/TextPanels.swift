@@ -171,6 +171,7 @@ enum RunPanel {
         }
         facts += [
             ("recipe", (state.map.recipe ?? run.recipe).label),
+            (scheduleName, schedule(state, run)),
             ("precision", (state.map.shares ?? run.shares).description),
             ("cost", cost(state)),
             ("kernels", "\(run.kernels), \(run.threads) threads"),
@@ -179,6 +180,19 @@ enum RunPanel {
         if let folder = state.runFolder { facts.append(("folder", folder)) }
         if state.replay == nil, !state.isAttached { facts.append(("save to", state.savePath ?? "nowhere")) }
         return facts.map { (name: $0.0, value: $0.1) }
+    }
+
+    static let scheduleName = "schedule"
+
+    /// One line for each phase, in the order in which they begin; past ones without the steps that are left.
+    private static func schedule(_ state: DashboardState, _ run: RunDescription) -> String {
+        let points = state.schedule.points(steps: run.totalSteps, tokensPerStep: run.tokensPerStep)
+        let now = state.last?.step ?? 0
+        let lines = points.map { point in
+            let when = point.step <= now ? "since" : "from"
+            return "\(when) step \(NumberText.grouped(point.step)): \(point.text)"
+        }
+        return lines.isEmpty ? "no phases" : lines.joined(separator: "\n")
     }
 
     /// Against BF16.

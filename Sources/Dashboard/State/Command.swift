@@ -8,12 +8,18 @@ enum Command: Hashable {
     case compare(String?)
     case export(ExportRequest)
     case replay(ReplayRequest)
+    /// Show the phases of precision.
+    case schedule
     case quit
     case help
 
     /// Names, arguments and what they do, for completion and help.
     static func list(isReplay: Bool) -> [(name: String, argument: String, help: String)] {
-        let engine = EngineCommand.list.filter { $0.name != "stop" }
+        var engine = EngineCommand.list.filter { $0.name != "stop" }
+        for index in engine.indices where engine[index].name == "schedule" {
+            engine[index].argument = "[CHANGE]"
+            engine[index].help = "show the phases of precision, or " + engine[index].help
+        }
         // The engine's commands that a recording has an answer to.
         return isReplay ? replay + engine.filter { playing.contains($0.name) } + own : engine + own
     }
@@ -21,6 +27,7 @@ enum Command: Hashable {
     private static let playing: Set = ["pause", "resume", "step"]
     private static let replay: [(name: String, argument: String, help: String)] = [
         ("seek", "STEP|50%", "go to a step, or to a share of all steps"),
+        ("schedule", "", "show the phases of precision"),
         ("speed", "8", "play so many times as fast as it was trained; max: as fast as can be shown"),
     ]
 
@@ -34,7 +41,9 @@ enum Command: Hashable {
 
     static func parse(_ line: String) throws(UserError) -> Command {
         let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true).map(String.init)
-        guard let name = words.first, let entry = (own + replay).first(where: { $0.name == name }) else {
+        if words == ["schedule"] { return .schedule }
+        guard let name = words.first, name != "schedule", let entry = (own + replay).first(where: { $0.name == name })
+        else {
             return .engine(try EngineCommand(parsing: line, others: own.map(\.name)))
         }
         let argument = words.count > 1 ? words[1].trimmingSpaces : ""
@@ -96,6 +105,12 @@ struct CommandLine: Hashable, Sendable {
     /// Place in the history; equal to its count for the line being typed.
     private var place: Int
     private var draft: [Unicode.Scalar] = []
+    /// Whole lines that the last completion found to choose from; none after any other key.
+    var candidates: [String] = [] {
+        didSet { choice = nil }
+    }
+    /// The one that was taken over.
+    private(set) var choice: Int?
 
     static let longest = 500
 
@@ -109,7 +124,16 @@ struct CommandLine: Hashable, Sendable {
         return String(view)
     }
 
+    /// Takes the next candidate, or the one before.
+    mutating func choose(by offset: Int) {
+        guard !candidates.isEmpty else { return }
+        let next = choice.map { ($0 + offset + candidates.count) % candidates.count }
+        choice = next ?? (offset < 0 ? candidates.count - 1 : 0)
+        replace(with: candidates[choice ?? 0])
+    }
+
     mutating func insert(_ scalar: Unicode.Scalar) {
+        candidates = []
         guard scalars.count < CommandLine.longest, let columns = CharacterWidth.columns(scalar), columns > 0
         else { return }
         scalars.insert(scalar, at: cursor)

@@ -46,6 +46,8 @@ public struct DashboardState: Sendable {
     public internal(set) var sample: TextSample?
     public internal(set) var learningRate: Double?
     public internal(set) var gradientClip: Double?
+    /// The phases of precision, begun and to come.
+    public internal(set) var schedule = PrecisionSchedule()
     public internal(set) var recentClips = RecentFlags(capacity: 1000)
     var throughput = Throughput()
     /// Step of the last saved model or state, and when, on the clock of `runTime`.

@@ -18,6 +18,8 @@ public struct LogEntry: Sendable, Hashable {
         case clipping = "CLIP"
         case spike = "SPIKE"
         case probe = "PROBE"
+        /// What low precision does in each module alone was measured.
+        case sensitivity = "SENS"
         case fork = "FORK"
         case warning = "WARN"
         case error = "ERROR"

@@ -12,6 +12,10 @@ extension KeyTable {
         KeyBinding(.map, ["/"], .selectPattern, "Select", "select modules by a pattern such as mlp.*", footer: 6),
         KeyBinding(.map, [.escape], .clearSelection, "Clear", "clear the selection; from the inspector to the map"),
         KeyBinding(.map, ["i"], .inspect, "Inspect", "count the codes of the module's operands now", footer: 7),
+        KeyBinding(
+            .map, ["S"], .measureSensitivity, "Sensitivity",
+            "measure what FP4 and FP8 do in each module alone, on a copy of the model while training goes on; again: cancel"
+        ),
         KeyBinding(.map, [.up, "k"], .moveUp, "Up", "cursor up"),
         KeyBinding(.map, [.down, "j"], .moveDown, "Down", "cursor down"),
         KeyBinding(.map, [.left, "h"], .moveLeft, "Left", "cursor to the layer before"),

@@ -18,6 +18,6 @@ extension KeyTable {
 
     /// What the engine is asked to do: without meaning for a recording.
     static let steering: Set<Action> = [
-        .sample, .evaluate, .undo, .cyclePrecision, .openPicker, .applyPending, .inspect,
+        .sample, .evaluate, .undo, .cyclePrecision, .openPicker, .applyPending, .inspect, .measureSensitivity,
     ]
 }

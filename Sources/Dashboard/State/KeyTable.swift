@@ -7,6 +7,7 @@ public enum Action: Hashable, Sendable {
     case moveUp, moveDown, moveLeft, moveRight, cyclePrecision, openPicker, selectRange, selectRow, selectColumn
     case moveToFirstLayer, moveToLastLayer, moveToTop, moveToBottom
     case selectAll, selectPattern, clearSelection, nextMapView, previousMapView, inspect, applyPending, undo
+    case measureSensitivity
     case acknowledge, acknowledgeAll, filter, clearFilter, jump, copy, openThemes, toggleMouse, toggleGlyphs
     case fullScreen, focusNext, focusPrevious, focusNumber
     case scrollUp, scrollDown, pageUp, pageDown, scrollToStart, scrollToEnd
@@ -14,7 +15,7 @@ public enum Action: Hashable, Sendable {
     case stepBack, seekBack, seekForward, seekFarBack, seekFarForward, seekToStart, seekToEnd, seekToCrosshair
     case slower, faster
     case close, accept, choose, chooseOrApply, chooseNext, choosePrevious, stopAndSave, stopWithoutSaving, leave
-    case runCommand, complete, historyOlder, historyNewer
+    case runCommand, complete, completeBack, historyOlder, historyNewer
     case cursorLeft, cursorRight, cursorToStart, cursorToEnd
     case eraseBefore, eraseAfter, eraseWord, eraseLine
 }
@@ -130,7 +131,10 @@ public enum KeyTable {
 
     private static let commandLine: [KeyBinding] = [
         KeyBinding(.commandLine, [.enter], .runCommand, "Run", "run the command", footer: 1),
-        KeyBinding(.commandLine, [.tab], .complete, "Complete", "complete the word", footer: 2),
+        KeyBinding(
+            .commandLine, [.tab], .complete, "Complete",
+            "complete the word; where several fit, list them, and with every further Tab take the next", footer: 2),
+        KeyBinding(.commandLine, [.backTab], .completeBack, "Back", "take the one before in the list"),
         KeyBinding(.commandLine, [.up], .historyOlder, "Older", "older command", footer: 3),
         KeyBinding(.commandLine, [.down], .historyNewer, "Newer", "newer command"),
         KeyBinding(.commandLine, [.left], .cursorLeft, "Left", "cursor left"),

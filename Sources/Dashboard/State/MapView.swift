@@ -9,13 +9,15 @@ enum MapView: String, Sendable, CaseIterable {
     case gradientNorm = "gradient norm"
     case gradientError = "gradient error %"
     case rho
+    case sensitivity
     case time = "time ms"
     case relativeTime = "time / BF16"
 
     /// For help.
     static let explanation =
         "precision, largest saturated and underflowed share and lowest SQNR of all operands, gradient norm; of the probe: "
-        + "gradient error and rho (below 1.73 quantization noise stops learning); time of the GEMMs, and over that in BF16"
+        + "gradient error and rho (below 1.73 quantization noise stops learning); sensitivity, once S has measured it; time "
+        + "of the GEMMs, and over that in BF16"
 
     func next(_ offset: Int) -> MapView {
         let all = MapView.allCases
@@ -33,8 +35,19 @@ enum MapView: String, Sendable, CaseIterable {
         case .gradientNorm: record.figures?.gradientNorm
         case .gradientError: record.probe?.module.gradientError.map { 100 * $0 }
         case .rho: record.probe?.module.rho
+        case .sensitivity: record.sensitivity.map { 1000 * $0.damage }
         case .time: record.figures.map { $0.forwardMilliseconds + $0.backwardMilliseconds }
         case .relativeTime: record.relativeTime
+        }
+    }
+
+    /// Whether the value was measured in formats that are gone.
+    func isOld(_ record: ModuleRecord) -> Bool {
+        switch self {
+        case .precision, .saturation, .underflow, .sqnr: false
+        case .gradientNorm, .time: record.areFiguresOld
+        case .gradientError, .rho, .relativeTime: record.isProbeOld
+        case .sensitivity: record.isSensitivityOld
         }
     }
 
@@ -42,7 +55,7 @@ enum MapView: String, Sendable, CaseIterable {
     var digits: Int {
         switch self {
         case .precision, .saturation, .underflow, .sqnr: 3
-        case .gradientNorm, .gradientError, .rho, .time, .relativeTime: 4
+        case .gradientNorm, .gradientError, .rho, .sensitivity, .time, .relativeTime: 4
         }
     }
 
@@ -54,6 +67,7 @@ enum MapView: String, Sendable, CaseIterable {
         case .sqnr: [25, 20, 15, 10]
         case .gradientError: [5, 15, 30, 58]
         case .rho: [20, 7, 3.3, 3.0.squareRoot()]
+        case .sensitivity: [0.1, 1, 5, 20]
         case .relativeTime: [0.5, 0.75, 1, 1.25]
         case .precision, .gradientNorm, .time: nil
         }

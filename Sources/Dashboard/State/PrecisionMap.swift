@@ -20,6 +20,10 @@ public struct PrecisionMap: Sendable {
     public private(set) var cost: Double?
     /// Time of the layers' linears against BF16's, measured by the last probe since the last change.
     public private(set) var measuredCost: Double?
+    /// What low precision does in each module alone, as it was measured last.
+    public private(set) var sensitivity: SensitivityMap?
+    /// Of the measurement under way; nil: there is none.
+    public private(set) var measuring: SensitivityProgress?
     private var attentionCore = UnscaledFormat.bf16
     /// What is known of each linear.
     private(set) var records: [ModulePath: ModuleRecord] = [:]
@@ -85,15 +89,23 @@ public struct PrecisionMap: Sendable {
         case .quantized(let report): take(report)
         case .probed(let report):
             measureCost(report)
-            for module in report.modules { records[module.path]?.probe = (report.step, module) }
+            for module in report.modules {
+                records[module.path]?.probe = (report.step, module)
+                records[module.path]?.isProbeOld = false
+            }
         case .gradientsClipped(let step, let modules):
             for module in modules {
                 records[module.module]?.lastClipping = (step, module)
                 records[module.module]?.clippings += 1
             }
         case .inspected(let inspection): records[inspection.module]?.inspection = inspection
+        case .sensitivityProgress(let progress): measuring = progress.kind == .cancelled ? nil : progress
+        case .sensitivityMeasured(let map): take(map)
+        case .scheduleChanged(_, let text, _): if text != nil { remember() }
         case .warning(_, let message): pending.takeWarning(message)
-        case .finished: pending = PendingChanges()
+        case .finished:
+            pending = PendingChanges()
+            measuring = nil
         default: break
         }
     }
@@ -122,10 +134,22 @@ public struct PrecisionMap: Sendable {
         }
         attentionCore = run.plan.attentionCore
         measuredCost = nil
+        (sensitivity, measuring) = (nil, nil)
         updateCost()
     }
 
+    private mutating func take(_ map: SensitivityMap) {
+        measuring = nil
+        sensitivity = map
+        for path in paths { records[path]?.sensitivities = [] }
+        for module in map.modules {
+            records[module.module]?.sensitivities.append((module, module.damage(loss: map.loss)))
+            records[module.module]?.isSensitivityOld = false
+        }
+    }
+
     private mutating func take(_ change: PrecisionChange) {
+        let before = recipe
         switch change.cause {
         case .undo: recipe = earlierRecipes.popLast() ?? recipe
         case .recipe:
@@ -136,6 +160,13 @@ public struct PrecisionMap: Sendable {
         for module in change.modules where formats[module.module] != nil {
             formats[module.module] = module.formats
             records[module.module]?.forget(module.gemms)
+            // Its codes are to be counted again.
+            if inspected == module.module { inspected = nil }
+        }
+        if before?.fp4 != recipe?.fp4 || before?.fp8 != recipe?.fp8 || before?.fp4Module != recipe?.fp4Module
+            || before?.fp8Module != recipe?.fp8Module
+        {
+            for path in paths { records[path]?.isSensitivityOld = true }
         }
         pending.takeAnswer(change.text)
         if !change.modules.isEmpty { measuredCost = nil }
@@ -169,7 +200,10 @@ public struct PrecisionMap: Sendable {
     private mutating func take(_ report: HealthReport) {
         let gemms = Dictionary(grouping: report.gemms, by: \.module)
         for path in paths { records[path]?.take(gemms[path] ?? [], step: report.step) }
-        for module in report.modules { records[module.path]?.figures = module }
+        for module in report.modules {
+            records[module.path]?.figures = module
+            records[module.path]?.areFiguresOld = false
+        }
     }
 }
 
@@ -188,6 +222,12 @@ struct ModuleRecord: Sendable {
     var clippings = 0
     var lastClipping: (step: Int, gradient: ClippedGradient)?
     var inspection: ModuleInspection?
+    /// What each precision that was tried does here alone, and the predicted damage, nats per token.
+    var sensitivities: [(figures: ModuleSensitivity, damage: Double)] = []
+    // Measured in formats that the module, or for the sensitivity the recipe, has no more.
+    var areFiguresOld = false
+    var isProbeOld = false
+    var isSensitivityOld = false
 
     static let longestHistory = 64
 
@@ -204,6 +244,13 @@ struct ModuleRecord: Sendable {
     mutating func forget(_ changed: [GEMMKind]) {
         gemms.removeAll { changed.contains($0.gemm) }
         worst = HealthFigures(gemms)
+        (areFiguresOld, isProbeOld) = (true, true)
+        inspection = nil
+    }
+
+    /// Of the narrowest precision that was tried.
+    var sensitivity: (figures: ModuleSensitivity, damage: Double)? {
+        sensitivities.min { $0.figures.precision < $1.figures.precision }
     }
 
     func health(_ gemm: GEMMKind) -> HealthReport.GEMM? { gemms.first { $0.gemm == gemm } }

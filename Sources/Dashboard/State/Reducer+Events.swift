@@ -25,6 +25,10 @@ extension DashboardState {
             moduleClips.isTold(as: tell(news, step: step))
         case .quantized(let report):
             for news in healthWatch.take(report) { note(news.kind, news.text, step: report.step, module: news.module) }
+        case .sensitivityMeasured(let map):
+            note(.sensitivity, map.worstText, step: map.step, module: map.worst?.module.module)
+        case .scheduleChanged(let step, let text, let next):
+            note(.change, "\(text ?? "schedule"): \(next)", step: step)
         case .forkChanged(let change):
             if change.kind == .began { marks.add(.fork, step: change.step) }
             note(.fork, "\(change.kind.rawValue): \(change.text)", step: change.step)
@@ -37,7 +41,7 @@ extension DashboardState {
         case .warning(let step, let text): note(.warning, text, step: step)
         case .diverged(let step, let text): note(.error, "diverged: \(text)", step: step)
         case .finished(let summary): note(.state, summary.outcome.rawValue, step: summary.steps)
-        case .stateChanged, .sampled, .inspected, .forkStepped, .commanded, .working: break
+        case .stateChanged, .sampled, .inspected, .sensitivityProgress, .forkStepped, .commanded, .working: break
         }
     }
 
@@ -137,5 +141,14 @@ extension DashboardState {
         } else {
             say(place)
         }
+    }
+}
+
+extension SensitivityMap {
+    /// The linear that low precision damages most.
+    var worstText: String {
+        guard let worst else { return "no module was tried" }
+        let (module, precision) = (worst.module.module, worst.module.precision.rawValue)
+        return "\(precision) does most in \(module): \(NumberText.brief(1000 * worst.damage, 4)) e-3 nats"
     }
 }

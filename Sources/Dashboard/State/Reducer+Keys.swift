@@ -165,9 +165,11 @@ extension DashboardState {
 
     private mutating func edit(_ current: CommandLine, _ action: Action) -> [DashboardEffect] {
         var line = current
+        if action != .complete, action != .completeBack { line.candidates = [] }
         switch action {
         case .runCommand: return runCommand(line.text)
-        case .complete: complete(&line)
+        case .complete: complete(&line, by: 1)
+        case .completeBack: complete(&line, by: -1)
         case .historyOlder: line.recall(-1, history: history)
         case .historyNewer: line.recall(1, history: history)
         case .eraseBefore where line.scalars.isEmpty:
@@ -179,12 +181,15 @@ extension DashboardState {
         return []
     }
 
-    private mutating func complete(_ line: inout CommandLine) {
+    /// To what all that fits has in common; then through the list of it.
+    private func complete(_ line: inout CommandLine, by offset: Int) {
+        if !line.candidates.isEmpty { return line.choose(by: offset) }
         let options = Command.completions(
             line.text, themes: themes, runs: runs, exports: exportFormats, isReplay: replay != nil, model: run?.model)
         guard let first = options.first else { return }
         let common = options.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
         if common.count > line.text.count { line.replace(with: common) }
+        if options.count > 1 { line.candidates = options }
     }
 
     private mutating func runCommand(_ text: String) -> [DashboardEffect] {
@@ -194,11 +199,15 @@ extension DashboardState {
         if history.count > 100 { history.removeFirst() }
         do {
             switch try Command.parse(text) {
-            case .engine(let command): return ask(command)
+            case .engine(let command):
+                // Said while the line can still be recalled, and not with the next step.
+                if let model = run?.model { try command.validate(for: model) }
+                return ask(command)
             case .theme(let name): return [.theme(name)]
             case .compare(let name): return askForComparison(name)
             case .export(let command): return perform(command)
             case .replay(let command): perform(command)
+            case .schedule: showSchedule()
             case .help: openHelp()
             case .quit: return askToQuit()
             }
@@ -206,5 +215,17 @@ extension DashboardState {
             say(error.description, isError: true)
         }
         return []
+    }
+
+    /// In the panel of the run, and as a message.
+    private mutating func showSchedule() {
+        focus = .run
+        let layout = Layout(size: size, focus: focus, isFullScreen: isFullScreen)
+        if let area = layout.rectangle(of: .run)?.inset(x: 2, y: 1) {
+            let lines = RunPanel.lines(self, width: area.width)
+            let first = lines.firstIndex { $0.first?.0.hasPrefix(RunPanel.scheduleName) == true } ?? 0
+            scroll[.run] = min(first, max(0, lines.count - area.height))
+        }
+        say("schedule: \(schedule)")
     }
 }

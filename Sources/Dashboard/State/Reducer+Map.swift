@@ -32,9 +32,10 @@ extension DashboardState {
             } else {
                 map.clearSelection()
             }
-        case .nextMapView: map.view = map.view.next(1)
-        case .previousMapView: map.view = map.view.next(-1)
+        case .nextMapView: show(map.view.next(1))
+        case .previousMapView: show(map.view.next(-1))
         case .inspect: return inspect()
+        case .measureSensitivity: return measureSensitivity()
         case .cyclePrecision: cyclePrecision()
         case .openPicker: openPicker()
         case .applyPending:
@@ -160,6 +161,18 @@ extension DashboardState {
         guard let path = map.current, canChange() else { return [] }
         map.inspected = path
         return [.send(.inspect(path))]
+    }
+
+    private mutating func show(_ view: MapView) {
+        map.view = view
+        let isKnown = map.sensitivity != nil || map.measuring != nil
+        if view == .sensitivity, !isKnown, refusal == nil, !isFinished { say("S measures the sensitivity") }
+    }
+
+    /// Begins, or cancels what is under way.
+    private mutating func measureSensitivity() -> [DashboardEffect] {
+        map.view = .sensitivity
+        return ask(map.measuring == nil ? .measureSensitivity([.fp4, .fp8]) : .cancelSensitivity)
     }
 
     /// What time brings about: sends changes after the last edit, and asks for the codes of the module that the

@@ -121,6 +121,7 @@ extension DashboardState {
             run = description
             learningRate = description.learningRate
             gradientClip = description.gradientClip
+            schedule = description.recipe.schedule
             phase = .running
             lastStepAt = now
         case .stateChanged(let state, _):
@@ -149,6 +150,16 @@ extension DashboardState {
         case .quantized(let report):
             let norm = gradientNorm.value(at: report.step).map { Double($0.bucket.mean) }
             moduleGradients.take(report, total: norm)
+        case .sensitivityProgress(let progress):
+            // From here on the progress itself stands there.
+            if progress.kind == .began, message?.text == Self.measuring { message = nil }
+            if progress.kind == .cancelled { say("the measurement of the sensitivity ended before its end") }
+            if phase == .running, progress.kind == .tried { lastStepAt = now }
+        case .sensitivityMeasured(let sensitivity):
+            say("sensitivity of step \(NumberText.grouped(sensitivity.step)): \(sensitivity.worstText)")
+        case .scheduleChanged(_, let text, let next):
+            schedule = next
+            if text != nil { say("schedule: \(next)") }
         case .forkChanged(let change): take(change)
         case .forkStepped(let step, let loss):
             fork.append(step: step, value: loss)
@@ -170,6 +181,7 @@ extension DashboardState {
     /// Shown until the answer comes.
     static let evaluating = "evaluating"
     static let sampling = "sampling"
+    private static let measuring = "measuring the sensitivity of every module from the next step on"
 
     /// Replaces the message that a request is under way, if it still stands there.
     private mutating func answer(_ question: String, _ text: String) {
@@ -296,9 +308,10 @@ extension DashboardState {
         case .save(let path), .saveState(let path): say("saving \(path)")
         case .setLearningRate(let value): say("peak lr \(NumberText.scientific(value)) from the next step")
         case .setGradientClip(let value): say("clip \(clipText(value)) from the next step")
-        case .setPrecision, .setRecipe, .undo, .setModuleClipping, .fork, .dropFork, .swapFork:
+        case .setPrecision, .setRecipe, .undo, .setModuleClipping, .editSchedule, .fork, .dropFork, .swapFork:
             say("from the next step")
-        case .inspect, .stop: break
+        case .measureSensitivity: say(DashboardState.measuring)
+        case .cancelSensitivity, .inspect, .stop: break
         }
         revision += 1
         // The steps to come are those that the user wanted the changes for.
