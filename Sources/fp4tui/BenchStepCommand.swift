@@ -150,7 +150,7 @@ struct BenchStepCommand: ParsableCommand {
             lines.append("")
             lines.append(row(["ms of a step"] + group.results.map(\.recipe), first: 20))
             for part in StepPart.allCases {
-                let cells = group.results.map { $0.parts[part.name].map { LogFormat.fixed($0, decimals: 1) } ?? "-" }
+                let cells = group.results.map { $0.parts[part.key].map { LogFormat.fixed($0, decimals: 1) } ?? "-" }
                 if cells.contains(where: { $0 != "-" }) { lines.append(row([part.name] + cells, first: 20)) }
             }
         }

@@ -99,4 +99,26 @@ import Testing
         }
         #expect(throws: UserError.self) { try ComputeContext(threads: -1) }
     }
+
+    /// While the caller works alone the others idle; while all have a piece none does.
+    @Test(arguments: [1, 2, 3])
+    func idleTimeIsCounted(lanes: Int) throws {
+        let pool = try WorkerPool(lanes: lanes)
+        func work(_ nanoseconds: UInt64) {
+            let start = monotonicNanoseconds()
+            while monotonicNanoseconds() - start < nanoseconds {}
+        }
+        let alone = 1 - 1 / Double(lanes)
+        #expect(abs(pool.idleShare { work(3_000_000) } - alone) < 1e-9)
+        #expect(abs(pool.idleShare { pool.run(1) { _, _ in work(3_000_000) } } - alone) < 1e-9)
+        let begun = Atomic<Int>(0)
+        let shared = pool.idleShare {
+            pool.run(lanes) { _, _ in
+                begun.add(1, ordering: .relaxed)
+                while begun.load(ordering: .relaxed) < lanes {}
+                work(3_000_000)
+            }
+        }
+        #expect(lanes == 1 ? shared == 0 : shared >= 0 && shared < alone)
+    }
 }

@@ -27,7 +27,7 @@ public struct StepBenchmark {
         public var tokensPerSecond: Double
         /// The time of a step over that of the first recipe.
         public var ratio: Double
-        /// Milliseconds of each part of the step, by its name: means, scaled to add up to the median step.
+        /// Milliseconds of each part of the step, by its key: means, scaled to add up to the median step.
         public var parts: [String: Double]
         /// The share of the threads' time in which they had nothing to do.
         public var idle: Double
@@ -44,7 +44,7 @@ public struct StepBenchmark {
         public var packShare: Double { share([.pack]) }
 
         private func share(_ wanted: [StepPart]) -> Double {
-            wanted.reduce(0) { $0 + (parts[$1.name] ?? 0) } / milliseconds
+            wanted.reduce(0) { $0 + (parts[$1.key] ?? 0) } / milliseconds
         }
     }
 
@@ -139,7 +139,7 @@ public struct StepBenchmark {
         let flops = 3 * forward * Double(trainer.tokensPerStep)
         var parts: [String: Double] = [:]
         for part in StepPart.allCases where lane.parts[part.rawValue] > 0 {
-            parts[part.name] = 1e3 * lane.parts[part.rawValue] / total * typical
+            parts[part.key] = 1e3 * lane.parts[part.rawValue] / total * typical
         }
         return Result(
             recipe: label, tokensPerStep: trainer.tokensPerStep, parameters: trainer.parameters.layout.count,

@@ -100,25 +100,19 @@ public final class ComputeContext {
             a: keptA?.place(leftLayout) ?? PackedMatrix(leftLayout, in: left.reserve(leftLayout.byteCount)),
             b: keptB?.place(rightLayout) ?? PackedMatrix(rightLayout, in: right.reserve(rightLayout.byteCount))
         )
-        if keptA == nil, keptB == nil {
-            packBoth(a, b, formats, into: packed, random: random, averageB: averageB, health: health)
-        } else {
-            precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
-            let isMissing = (
-                a: keptA?.holds(leftLayout, formats.a) != true, b: keptB?.holds(rightLayout, formats.b) != true
-            )
-            var found = GEMMHealth()
-            pack(
-                isMissing.a ? packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables) : nil,
-                isMissing.b
-                    ? packer(
-                        b.transposed, formats.b, into: packed.b, random: random.b, average: averageB?.transposed,
-                        tables: &rightTables) : nil, health: &found)
-            if isMissing.a { keptA?.keep(leftLayout, formats.a, found.a) }
-            if isMissing.b { keptB?.keep(rightLayout, formats.b, found.b) }
-            health?.pointee.a.add(keptA?.health ?? found.a)
-            health?.pointee.b.add(keptB?.health ?? found.b)
-        }
+        precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
+        let isMissing = (
+            a: keptA?.holds(leftLayout, formats.a) != true, b: keptB?.holds(rightLayout, formats.b) != true
+        )
+        var found = GEMMHealth()
+        pack(
+            isMissing.a ? packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables) : nil,
+            isMissing.b ? rightPacker(b, formats.b, into: packed.b, random: random.b, average: averageB) : nil,
+            health: &found)
+        if isMissing.a { keptA?.keep(leftLayout, formats.a, found.a) }
+        if isMissing.b { keptB?.keep(rightLayout, formats.b, found.b) }
+        health?.pointee.a.add(keptA?.health ?? found.a)
+        health?.pointee.b.add(keptB?.health ?? found.b)
         clock.mark(.pack)
         multiply(packed.a, packed.b, into: c, rowStride: rowStride, accumulate: accumulate)
         clock.mark(part)
@@ -143,7 +137,7 @@ public final class ComputeContext {
         _ b: MatrixView, _ formats: GEMMFormats, into packed: PackedMatrix, random: QuantizationRandom = .none,
         health: UnsafeMutablePointer<GEMMHealth>? = nil
     ) {
-        pack(nil, packer(b.transposed, formats.b, into: packed, random: random, tables: &rightTables), health: health)
+        pack(nil, rightPacker(b, formats.b, into: packed, random: random), health: health)
     }
 
     /// Quantizes and packs both operands of a GEMM, A·B, in parallel.
@@ -158,9 +152,15 @@ public final class ComputeContext {
         precondition(a.columns == b.rows, "A·B needs as many columns in A as rows in B")
         pack(
             packer(a, formats.a, into: packed.a, random: random.a, tables: &leftTables),
-            packer(
-                b.transposed, formats.b, into: packed.b, random: random.b, average: averageB?.transposed,
-                tables: &rightTables), health: health)
+            rightPacker(b, formats.b, into: packed.b, random: random.b, average: averageB), health: health)
+    }
+
+    private func rightPacker(
+        _ b: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
+        average: MatrixView? = nil
+    ) -> OperandPacker {
+        packer(
+            b.transposed, format, into: packed, random: random, average: average?.transposed, tables: &rightTables)
     }
 
     private func packer(

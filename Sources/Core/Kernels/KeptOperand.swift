@@ -19,7 +19,10 @@ public final class KeptOperand {
     }
 
     /// Where an operand lies, or is to lie.
-    func place(_ layout: PackedLayout) -> PackedMatrix { PackedMatrix(layout, in: buffer.reserve(layout.byteCount)) }
+    func place(_ layout: PackedLayout) -> PackedMatrix {
+        if layout.byteCount > buffer.capacity { content = nil }
+        return PackedMatrix(layout, in: buffer.reserve(layout.byteCount))
+    }
 
     func keep(_ layout: PackedLayout, _ format: BlockFormat, _ health: QuantizationHealth) {
         content = (layout, format)

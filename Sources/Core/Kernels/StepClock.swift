@@ -20,6 +20,9 @@ public enum StepPart: Int, CaseIterable, Sendable {
     /// Drawing the batch.
     case data
 
+    /// In JSON.
+    public var key: String { String(describing: self) }
+
     /// As a table has it.
     public var name: String {
         switch self {

@@ -12,15 +12,15 @@ final class Transformer {
     /// Keys what is random in the quantization of the next pass; to be set before each.
     var pass = QuantizationPassKey(seed: 0, pass: 0)
 
-    private let arena: Arena
+    let arena: Arena
     private let places: Places
-    private var layers: [TransformerLayer]
+    private(set) var layers: [TransformerLayer]
     private let finalNorm: NormLayer
-    private var head: LinearGroup
+    private(set) var head: LinearGroup
     /// What quantization did in the last step: three GEMMs for each of the model's linears, in their order.
     private let records: LinearRecords
     let linearCount: Int
-    private let linearsPerLayer: Int
+    let linearsPerLayer: Int
     /// Offsets in the parameter buffer.
     private let embedding: Int
     private let positions: Int?
@@ -119,48 +119,14 @@ final class Transformer {
         reserveMemory()
     }
 
-    /// Bytes for parameters, gradients, activations, weights that stay packed, and what the plan's techniques need.
-    var memoryBytes: Int {
-        arena.bytes + linearGroups.reduce(0) { $0 + $1.keptBytes } + 4
-            * (techniqueFloats + weightAverages.reduce(0) { $0 + $1.count })
-    }
+    /// Rows of logits that have room at once.
+    var logitRows: Int { places.logitRows }
 
     deinit { records.deallocate() }
-
-    /// What quantization did to the operands of a linear's GEMM since the gradients were cleared. Linears that run as one
-    /// GEMM (q, k, v, or up and gate) share it.
-    ///
-    /// - Parameter linear: index among the model's linears.
-    func health(ofLinear linear: Int, _ gemm: GEMMKind) -> GEMMHealth {
-        linear < linearCount - 1
-            ? layers[linear / linearsPerLayer].health(ofLinear: linear % linearsPerLayer, gemm)
-            : head.health(ofPart: 0, gemm)
-    }
-
-    /// Seconds that a linear's GEMMs took since the gradients were cleared, quantization included.
-    func seconds(ofLinear linear: Int) -> (forward: Double, backward: Double) {
-        linear < linearCount - 1
-            ? layers[linear / linearsPerLayer].seconds(ofLinear: linear % linearsPerLayer) : head.seconds(ofPart: 0)
-    }
 
     /// Time since the gradients were cleared: forward with the loss, and backward, seconds.
     private(set) var forwardSeconds = 0.0
     private(set) var backwardSeconds = 0.0
-
-    /// Running statistics of gradient clipping, for each group of linears; empty where there is none.
-    var clippingStatistics: [[Float]] { linearGroups.map { $0.clipper?.statistics ?? [] } }
-
-    /// Takes over the statistics of a state saved under the same plan.
-    func restoreClippingStatistics(_ statistics: [[Float]]) {
-        for (group, values) in zip(linearGroups, statistics) { group.clipper?.restore(values) }
-    }
-
-    /// What clipping did to the linears' gradients since they were cleared.
-    var clippingTotals: [(path: ModulePath, totals: OutputGradientClipper.Totals)] {
-        linearGroups.flatMap { group in
-            zip(group.parts, group.clipper?.totals ?? []).map { (path: $0.path, totals: $1) }
-        }
-    }
 
     /// Changes formats from the next call on.
     func apply(_ plan: PrecisionPlan) {
@@ -168,42 +134,6 @@ final class Transformer {
         for index in layers.indices { layers[index].apply(plan) }
         head.apply(plan)
         reserveMemory()
-    }
-
-    private var linearGroups: [LinearGroup] {
-        layers.flatMap { [$0.qkv, $0.output, $0.feedForward.up, $0.feedForward.down] } + [head]
-    }
-
-    private func forEachGroup(_ body: (LinearGroup) -> Void) {
-        for index in layers.indices {
-            body(layers[index].qkv)
-            body(layers[index].output)
-            body(layers[index].feedForward.up)
-            body(layers[index].feedForward.down)
-        }
-        body(head)
-    }
-
-    private func forgetWeights() { forEachGroup { $0.forgetWeights() } }
-
-    /// So that no step has to.
-    private func reserveMemory() {
-        _ = compute.techniqueMemory(floats: techniqueFloats)
-        forEachGroup { $0.reserveKeptMemory(compute) }
-    }
-
-    private var techniqueFloats: Int {
-        let tokens = capacity * model.context
-        let layers = linearGroups.dropLast().map { $0.techniqueFloats(rows: tokens) }.max() ?? 0
-        return max(layers, head.techniqueFloats(rows: places.logitRows))
-    }
-
-    /// The moving averages of weights that the plan asks for, part of a run's state.
-    var weightAverages: [WeightAverage] { linearGroups.flatMap(\.weightAverages) }
-
-    /// To be called once after each step of the optimizer.
-    func updateWeightAverages() {
-        forEachGroup { $0.updateWeightAverages(compute) }
     }
 
     // MARK: Forward
