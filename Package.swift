@@ -28,6 +28,11 @@ kernelModules += [
         swiftSettings: kernelSettings([
             "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni",
         ])),
+    .target(
+        name: "KernelsAVX512BF16", dependencies: ["KernelInterface", "CProcessor"],
+        swiftSettings: kernelSettings([
+            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512bf16",
+        ])),
 ]
 #endif
 // Swift has no Float16 on Intel Macs.

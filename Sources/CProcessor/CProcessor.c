@@ -24,9 +24,21 @@ bool processor_has_avx512fp16(void) {
     unsigned eax, ebx, ecx, edx;
     return processor_has_avx512() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> 23 & 1);
 }
+
+bool processor_has_avx512bf16(void) {
+    // CPUID leaf 7, subleaf 1, EAX bit 5.
+    unsigned eax, ebx, ecx, edx;
+    return processor_has_avx512() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
+}
+
+bool processor_has_fast_bf16(void) {
+    return processor_has_avx512bf16() && __builtin_cpu_is("amd");
+}
 #else
 bool processor_has_avx2(void) { return false; }
 bool processor_has_avx512f(void) { return false; }
 bool processor_has_avx512(void) { return false; }
 bool processor_has_avx512fp16(void) { return false; }
+bool processor_has_avx512bf16(void) { return false; }
+bool processor_has_fast_bf16(void) { return false; }
 #endif

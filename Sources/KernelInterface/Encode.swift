@@ -104,7 +104,7 @@ public func encodeIntegersBody(
 @inlinable @inline(always)
 public func encodeFloatsBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
-    _ settings: QuantizerSettings, _ target: WriteRow, _ targetStride: Int,
+    _ settings: QuantizerSettings, _ dequantizes: Bool, _ target: WriteRow, _ targetStride: Int,
     _ sums: UnsafeMutablePointer<QuantizationSums>
 ) {
     var sum = sums.pointee
@@ -119,7 +119,7 @@ public func encodeFloatsBody(
             let at = k &* 16
             let rounded = quantize(
                 load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum)
-            store(rounded.dequantized, target + k &* targetStride, 16)
+            store(dequantizes ? rounded.dequantized : rounded.q, target + k &* targetStride, 16)
             k &+= 1
         }
         start = end

@@ -3,6 +3,8 @@ public enum KernelTier: String, Sendable, CaseIterable {
     case portable, avx2
     /// AVX-512 F, BW, DQ, VL and VNNI.
     case avx512
+    /// The same with BF16, which multiplies BF16 and FP8 values.
+    case avx512bf16
     /// The same with FP16, which multiplies FP8 values.
     case avx512fp16
 }
@@ -184,10 +186,11 @@ public protocol KernelTable: Sendable {
         _ x: ReadRow, depth: Int, valid: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
         sums: UnsafeMutablePointer<QuantizationSums>)
-    /// Rounds values and writes x̂ = q · scale, [k][targetStride]. All values of x are finite.
+    /// Rounds values and writes x̂ = q · scale, or q alone, [k][targetStride]. All values of x are finite.
+    /// - Parameter dequantizes: x̂ is wanted.
     func encodeFloats(
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
-        _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
+        _ settings: QuantizerSettings, dequantizes: Bool, into target: WriteRow, targetStride: Int,
         sums: UnsafeMutablePointer<QuantizationSums>)
     /// Rounds values and writes q · factor as FP16, which must hold it exactly but for underflow. All values of x are finite.
     ///
@@ -239,6 +242,38 @@ public protocol HalfKernelTable: Sendable {
         _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
     /// Like `KernelTable.multiplyAddProbe`, in FP16.
     func halfProbe(rounds: Int, seeds: WriteRow) -> Int
+}
+
+/// Multiplication of pairs of bfloat16 values, on processors that have it.
+public protocol PairKernelTable: Sendable {
+    /// Rows of the tile: the width of a panel of the left operand.
+    var tileRows: Int { get }
+    /// Columns of the tile: the width of a panel of the right operand.
+    var tileColumns: Int { get }
+    /// Rounds an operand to bfloat16 and packs it into panels of words, as `KernelTable.pack` packs floats: values 2w and
+    /// 2w + 1 along the reduction axis share 32 bits, the first in the high half. An odd depth is filled up with a zero.
+    /// - Parameters:
+    ///   - width: `tileRows` or `tileColumns`.
+    ///   - panelStride: words from one panel to the next, at least width · ⌈depth / 2⌉.
+    func packPairs(
+        _ source: ReadRow, across: Int, along: Int, extent: Int, depth: Int, width: Int, into panels: WriteRow,
+        panelStride: Int)
+    /// C[rows, columns] = A·B, or C += A·B, from packed pairs.
+    ///
+    /// Every element of C is the chain of `KernelTable.multiplyPacked`, to the bit, as long as nothing is subnormal: an operand
+    /// or a sum below 2⁻¹²⁶ counts as zero.
+    /// - Parameter words: pairs of values along the reduction axis; at most the packed ones.
+    func multiplyPairs(
+        left: ReadRow, leftPanelStride: Int, right: ReadRow, rightPanelStride: Int, rows: Int, columns: Int, words: Int,
+        into c: WriteRow, rowStride: Int, accumulate: Bool)
+    /// C[rows, columns] = A·B, or C += A·B, from packed pairs with scales.
+    ///
+    /// Every element of C is one chain over the chunks of the reduction axis: c = fma(Σ, sA · sB, c), where Σ is a chain of
+    /// fused multiply-adds in FP32 over the chunk's values before scaling: the same bits however the work is divided.
+    func multiplyScaledPairs(
+        _ panels: ScaledPanels, rows: Int, columns: Int, into c: WriteRow, rowStride: Int, accumulate: Bool)
+    /// Like `KernelTable.multiplyAddProbe`, for the instruction that multiplies pairs.
+    func pairProbe(rounds: Int, seeds: WriteRow) -> Int
 }
 
 /// The scalars of one AdamW step, the same for every parameter.

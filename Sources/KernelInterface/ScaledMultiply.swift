@@ -9,10 +9,12 @@
 ///
 /// Halves are values in FP16. On the left each is stored twice, in 32 bits; on the right value k of column j lies at
 /// [k][j].
+///
+/// Pairs of bfloat16 values lie in panels on both sides, as `PairKernelTable.packPairs` packs them.
 @frozen
 public struct ScaledPanels {
     public var left: UnsafePointer<UInt8>
-    /// Bytes from one row to the next.
+    /// Bytes from one row to the next; for pairs, those of a panel over its rows.
     public var leftStride: Int
     /// [row / tileRows][chunk][tileRows]
     public var leftScales: ReadRow
@@ -59,7 +61,7 @@ public struct ScaledPanels {
     }
 }
 
-/// The loops around a register tile of integers or halves: see `KernelTable.multiplyIntegers`.
+/// The loops around a register tile of integers, halves or pairs: see `KernelTable.multiplyIntegers`.
 /// - Parameter tile: C[tileRows, tileColumns] (+)= the first rows times the first panel.
 @inlinable @inline(always)
 public func multiplyScaledBody(

@@ -182,13 +182,14 @@ public struct Kernels: KernelTable {
 
     public func encodeFloats(
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
-        _ settings: QuantizerSettings, into target: WriteRow, targetStride: Int,
+        _ settings: QuantizerSettings, dequantizes: Bool, into target: WriteRow, targetStride: Int,
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeFloatsBody(x, depth, valid, scales, encodes, uniforms, settings, target, targetStride, sums)
+            encodeFloatsBody(
+                x, depth, valid, scales, encodes, uniforms, settings, dequantizes, target, targetStride, sums)
         } else {
-            encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, target, targetStride, sums)
+            encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, dequantizes, target, targetStride, sums)
         }
     }
 

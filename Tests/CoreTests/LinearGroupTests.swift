@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Core
@@ -192,5 +193,32 @@ import Testing
                 compute.kernels.scale(transformer.parameters.values, by: 1.5, count: count)
             }
         }
+    }
+
+    /// With several micro-batches in a step: a trainer that has packed nothing before finds the same.
+    @Test(arguments: ["fp4-naive", "zhou2025"])
+    func everyStepAndEvaluationTakesTheWeightsAsTheyAre(recipe: String) throws {
+        let recipe = try Recipe.named(recipe)
+        let configuration = PrecisionChangeTests.configuration {
+            $0.training.accumulation = 2
+            $0.recipe = recipe
+        }
+        let trainer = try PrecisionChangeTests.trainer(configuration)
+        trainer.initializeParameters()
+        for _ in 0..<2 { _ = try trainer.trainStep() }
+        let evaluated = try trainer.evaluate()
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try trainer.saveState(to: path)
+        let step = try #require(try trainer.trainStep())
+
+        func fresh() throws -> Trainer {
+            let fresh = try PrecisionChangeTests.trainer(configuration)
+            try fresh.restoreState(from: path)
+            return fresh
+        }
+        #expect(try fresh().evaluate() == evaluated)
+        let expected = try #require(try fresh().trainStep())
+        #expect(expected.loss == step.loss && expected.gradientNorm == step.gradientNorm)
     }
 }

@@ -85,7 +85,7 @@ private func reference(
             #expect(
                 isRight,
                 """
-                \(context.kernels.tier), \(context.pool.lanes) lanes: \(m) × \(n) × \(k), \(layoutA), \(layoutB), \
+                \(context.tier), \(context.pool.lanes) lanes: \(m) × \(n) × \(k), \(layoutA), \(layoutB), \
                 \(format), accumulate \(accumulate)
                 """)
             if !isRight { return }
@@ -118,6 +118,7 @@ private func reference(
     @Test func largerThanOneBlock() {
         check(130, 150, 700, .rowMajor, .columnMajor, accumulate: false, format: .bf16)
         check(97, 200, 513, .columnMajor, .rowMajor, accumulate: true, format: .fp32)
+        check(14, 35, 2 * 2048 + 3, .rowMajor, .rowMajor, accumulate: true, format: .bf16)
     }
 
     /// A packed operand serves products of fewer rows, columns and a smaller depth, as causal attention needs.
@@ -135,7 +136,7 @@ private func reference(
             }
             let packedA = context.packLeft(a.view, format: .bf16, into: leftMemory)
             let packedB = context.packRight(b.view, format: .bf16, into: rightMemory)
-            for (rows, columns, depth) in [(40, 70, 90), (1, 1, 1), (13, 33, 57), (12, 64, 0)] {
+            for (rows, columns, depth) in [(40, 70, 90), (1, 1, 2), (13, 33, 58), (12, 64, 0)] {
                 let result = GuardedRow(zeros: rows * columns)
                 context.multiplyPacked(
                     packedA, packedB, rows: rows, columns: columns, depth: depth, into: result.row, rowStride: columns)

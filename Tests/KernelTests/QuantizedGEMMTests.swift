@@ -107,7 +107,7 @@ func difficult(_ view: MatrixView, seed: UInt64) {
             context.gemm(
                 a.view, b.view, into: result.row, rowStride: stride, accumulate: accumulate, formats: formats,
                 random: Self.random, health: &health)
-            let what = "\(context.kernels.tier), \(context.pool.lanes) lanes: \(m) × \(n) × \(k), \(formats)"
+            let what = "\(context.tier), \(context.pool.lanes) lanes: \(m) × \(n) × \(k), \(formats)"
             #expect(bits(result.values) == bits(expected), "\(what)")
             #expect(result.guardsAreIntact, "\(what)")
             if formats.a.unscaled == nil { expectSame(health.a, product.a.health, what) }

@@ -83,7 +83,9 @@ import Testing
     @Test func portableIsAlwaysThere() throws {
         #expect(KernelTier.available.first == .portable)
         try #expect(ComputeContext(tier: .portable, threads: 1).kernels.tier == .portable)
-        try #expect(ComputeContext(threads: 1).kernels.tier == KernelTier.available.last)
+        let chosen = try ComputeContext(threads: 1).tier
+        // AVX-512 BF16 is left out where it is slow.
+        #expect(chosen == KernelTier.available.last || KernelTier.available.suffix(2) == [chosen, .avx512bf16])
     }
 
     @Test func namesOfTiers() throws {

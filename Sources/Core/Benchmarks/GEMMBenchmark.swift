@@ -256,6 +256,9 @@ public struct GEMMBenchmark {
         if layout.isHalf, let half = context.half {
             return Instruction(name: "FMA FP16") { half.halfProbe(rounds: $0, seeds: $1) }
         }
+        if layout.isPairs, let pairs = context.pairs {
+            return Instruction(name: "VDPBF16PS") { pairs.pairProbe(rounds: $0, seeds: $1) }
+        }
         return Instruction(name: "FMA FP32") { kernels.multiplyAddProbe(rounds: $0, seeds: $1) }
     }
 
@@ -295,7 +298,7 @@ extension KernelTier {
         switch self {
         case .portable: "16-bit multiply"
         case .avx2: "VPMADDUBSW"
-        case .avx512, .avx512fp16: "VPDPBUSD"
+        case .avx512, .avx512bf16, .avx512fp16: "VPDPBUSD"
         }
     }
 }

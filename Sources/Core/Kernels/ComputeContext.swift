@@ -15,8 +15,11 @@ public final class ComputeContext {
     /// The instruction set in use.
     public let tier: KernelTier
     public let kernels: any KernelTable
-    /// nil: FP8 is multiplied in FP32.
+    /// nil: FP8 is not multiplied in FP16.
     let half: (any HalfKernelTable)?
+    /// nil: BF16 and FP8 are multiplied in FP32, or FP8 in FP16.
+    let pairs: (any PairKernelTable)?
+    private let units: GEMMUnits
     public let pool: WorkerPool
     private var left = PackingBuffer()
     private var right = PackingBuffer()
@@ -35,7 +38,8 @@ public final class ComputeContext {
     /// - Parameters:
     ///   - tier: the instruction set to force; nil for the fastest that runs here. Does not change the bits of FP32, BF16
     ///     and FP4 products.
-    ///   - strictFP8: FP8 is summed in FP32 also where the processor has FP16, and its bits depend on no tier either.
+    ///   - strictFP8: FP8 is dequantized and summed in FP32 also where the processor has FP16 or BF16, and its bits depend on
+    ///     no tier either.
     ///   - threads: lanes that compute; 0 for one per online core. Does not change the bits.
     /// - Throws: `UserError` if this processor cannot run the tier, or if the system does not grant the threads.
     public init(tier: KernelTier? = nil, threads: Int = 0, strictFP8: Bool = false) throws {
@@ -45,6 +49,8 @@ public final class ComputeContext {
         self.tier = try KernelTier.choose(tier)
         kernels = self.tier.kernels
         half = strictFP8 ? nil : self.tier.halfKernels
+        pairs = self.tier.pairKernels
+        units = GEMMUnits(half: half != nil, pairs: pairs != nil, scaledPairs: pairs != nil && !strictFP8)
         pool = try WorkerPool(lanes: threads == 0 ? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) : threads)
         let memory = allocateForMatrices(byteCount: pool.lanes * QuantizerScratch.byteCount)
         scratchMemory = memory
@@ -72,11 +78,12 @@ public final class ComputeContext {
     ///
     /// Every element of C is one chain of fused multiply-adds that starts at zero, or at C when accumulating: over
     /// k = 0, 1, … K − 1, or, if both operands are E2M1, over chunks of K whose integer products are summed exactly
-    /// (`KernelTable.multiplyIntegers`), or, on a processor that multiplies FP16 and if one operand is FP8 and the
-    /// other FP8 or E2M1, but not both E5M2, over chunks that are summed in FP16 (`HalfKernelTable.multiplyHalves` bounds the
-    /// difference). But for FP16 the same bits on every tier, and the same for every number of threads. Every shape is
-    /// served, empty ones too; K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger
-    /// than any before.
+    /// (`KernelTable.multiplyIntegers`), or, if one operand is FP8 and the other FP8 or E2M1, over chunks that are summed
+    /// before they are scaled: in FP16 on a processor that multiplies it, but not if both are E5M2
+    /// (`HalfKernelTable.multiplyHalves` bounds the difference), or in FP32 on one that multiplies BF16
+    /// (`PairKernelTable.multiplyScaledPairs`). But for these the same bits on every tier, as long as no product of BF16
+    /// values is subnormal, and the same for every number of threads. Every shape is served, empty ones too; K = 0 gives
+    /// zeros. C must overlap neither A nor B. Allocates only when an operand is larger than any before.
     /// - Parameters:
     ///   - c: M rows of N floats.
     ///   - rowStride: floats from one row of C to the next.
@@ -168,7 +175,10 @@ public final class ComputeContext {
         average: MatrixView? = nil, tables: inout PackingBuffer
     ) -> OperandPacker {
         precondition(packed.layout.extent == view.rows && packed.layout.depth == format.paddedDepth(view.columns))
-        if case .unscaled = packed.layout.encoding { return OperandPacker(view, into: packed, kernels: kernels) }
+        switch packed.layout.encoding {
+        case .unscaled, .pairs: return OperandPacker(view, into: packed, kernels: kernels, pairs: pairs)
+        case .dequantized, .integer, .half, .scaledPairs: break
+        }
         let quantizer = quantizer(
             view, format, into: packed, random: random, average: average, tables: &tables)
         return OperandPacker(view, into: packed, kernels: kernels, quantizer: quantizer)
@@ -184,7 +194,7 @@ public final class ComputeContext {
         let memory = tables.reserve(format.needsMagnitudes ? magnitudes : 64)
         return OperandQuantizer(
             view, format, into: packed, random: random,
-            tables: AmaxTables(rows: view.rows, depth: depth, unit: unit, in: memory), kernels: kernels,
+            tables: AmaxTables(rows: view.rows, depth: depth, unit: unit, in: memory), kernels: kernels, pairs: pairs,
             average: average)
     }
 
@@ -253,10 +263,10 @@ public final class ComputeContext {
         let depth = a.layout.depth
         precondition(a.layout.side == .left && b.layout.side == .right)
         precondition(a.layout.matches(b.layout), "operands must be packed for the same GEMM")
-        let isScaled = a.layout.isInteger || a.layout.isHalf
+        let isScaled = a.layout.isScaled
         let blocks = BlockGrid(
-            rows: m, columns: n, depth: a.layout.isInteger ? depth / 4 : depth, tileRows: a.layout.panelWidth,
-            tileColumns: b.layout.panelWidth, lanes: pool.lanes)
+            rows: m, columns: n, depth: a.layout.isInteger ? depth / 4 : a.layout.words(depth),
+            tileRows: a.layout.panelWidth, tileColumns: b.layout.panelWidth, lanes: pool.lanes)
         run(blocks.count, isSmall: m * n * depth < ComputeContext.smallProduct) { index, _ in
             if isScaled {
                 multiplyScaled(a, b, blocks[index], into: c, rowStride: rowStride, accumulate: accumulate)
@@ -283,6 +293,10 @@ public final class ComputeContext {
             half.multiplyHalves(
                 panels, rows: block.rows, columns: block.columns, into: corner, rowStride: rowStride,
                 accumulate: accumulate)
+        } else if let pairs, left.isPairs {
+            pairs.multiplyScaledPairs(
+                panels, rows: block.rows, columns: block.columns, into: corner, rowStride: rowStride,
+                accumulate: accumulate)
         } else {
             kernels.multiplyIntegers(
                 panels, rows: block.rows, columns: block.columns, into: corner, rowStride: rowStride,
@@ -306,16 +320,12 @@ public final class ComputeContext {
 
     /// The layout of a left operand, rows × depth.
     public func leftLayout(rows: Int, depth: Int, format: UnscaledFormat) -> PackedLayout {
-        PackedLayout(
-            side: .left, encoding: .unscaled(format), extent: rows, depth: depth, panelWidth: kernels.tileRows,
-            depthBlock: kernels.depthBlock)
+        leftLayout(rows: rows, depth: depth, GEMMFormats(BlockFormat(format)))
     }
 
     /// The layout of a right operand, depth × columns.
     public func rightLayout(columns: Int, depth: Int, format: UnscaledFormat) -> PackedLayout {
-        PackedLayout(
-            side: .right, encoding: .unscaled(format), extent: columns, depth: depth, panelWidth: kernels.tileColumns,
-            depthBlock: kernels.depthBlock)
+        rightLayout(columns: columns, depth: depth, GEMMFormats(BlockFormat(format)))
     }
 
     /// The layout of A, rows × depth, as the left operand of a GEMM.
@@ -330,7 +340,7 @@ public final class ComputeContext {
 
     /// Packed operands of these formats have fewer bits than floats.
     func packsCompactly(_ formats: GEMMFormats) -> Bool {
-        if case .float = formats.arithmetic(allowsHalf: half != nil) { return false }
+        if case .float = formats.arithmetic(units) { return false }
         return true
     }
 
@@ -345,20 +355,28 @@ public final class ComputeContext {
         let padded = format.paddedDepth(depth)
         let encoding: PackedLayout.Encoding
         let width: Int
-        switch formats.arithmetic(allowsHalf: half != nil) {
+        var depthBlock = kernels.depthBlock
+        switch formats.arithmetic(units) {
         case .integer(let chunk):
             encoding = .integer(chunk: chunk)
             width = isLeft ? kernels.integerTileRows : kernels.integerTileColumns
         case .half(let chunk, let factors):
             encoding = .half(chunk: chunk, factor: isLeft ? factors.a : factors.b)
             width = (isLeft ? half?.tileRows : half?.tileColumns) ?? 0
+        case .pairs:
+            encoding = .pairs
+            width = (isLeft ? pairs?.tileRows : pairs?.tileColumns) ?? 0
+            depthBlock *= 2
+        case .scaledPairs(let chunk):
+            encoding = .scaledPairs(chunk: chunk)
+            width = (isLeft ? pairs?.tileRows : pairs?.tileColumns) ?? 0
+            depthBlock = max(128, (padded + 127) / 128 * 128)
         case .float:
             encoding = format.unscaled.map(PackedLayout.Encoding.unscaled) ?? .dequantized
             width = isLeft ? kernels.tileRows : kernels.tileColumns
         }
         return PackedLayout(
-            side: side, encoding: encoding, extent: extent, depth: padded, panelWidth: width,
-            depthBlock: kernels.depthBlock)
+            side: side, encoding: encoding, extent: extent, depth: padded, panelWidth: width, depthBlock: depthBlock)
     }
 
     /// Packs a left operand (rows × depth) into memory of the caller's, serially.
@@ -367,7 +385,7 @@ public final class ComputeContext {
         -> PackedMatrix
     {
         let packed = PackedMatrix(leftLayout(rows: view.rows, depth: view.columns, format: format), in: storage)
-        OperandPacker(view, into: packed, kernels: kernels).packAll()
+        OperandPacker(view, into: packed, kernels: kernels, pairs: pairs).packAll()
         return packed
     }
 
@@ -377,12 +395,12 @@ public final class ComputeContext {
         -> PackedMatrix
     {
         let packed = PackedMatrix(rightLayout(columns: view.columns, depth: view.rows, format: format), in: storage)
-        OperandPacker(view.transposed, into: packed, kernels: kernels).packAll()
+        OperandPacker(view.transposed, into: packed, kernels: kernels, pairs: pairs).packAll()
         return packed
     }
 
     /// C[rows, columns] = A·B, or C += A·B, serially, from the first rows of A, the first columns of B and the first `depth`
-    /// of both; the same chain of additions as `gemm`.
+    /// of both, an even number or the whole depth of A; the same chain of additions as `gemm`.
     public func multiplyPacked(
         _ left: PackedMatrix, _ right: PackedMatrix, rows: Int, columns: Int, depth: Int, into c: WriteRow,
         rowStride: Int, accumulate: Bool = false
@@ -390,6 +408,7 @@ public final class ComputeContext {
         precondition(left.layout.side == .left && right.layout.side == .right)
         precondition(rows <= left.layout.extent && columns <= right.layout.extent)
         precondition(depth <= left.layout.depth && depth <= right.layout.depth)
+        precondition(depth % 2 == 0 || depth == left.layout.depth, "a pair of values cannot be cut")
         let block = BlockGrid.Block(row: 0, column: 0, rows: rows, columns: columns)
         multiply(left, right, block, depth: depth, into: c, rowStride: rowStride, accumulate: accumulate)
     }
@@ -406,13 +425,23 @@ public final class ComputeContext {
         // Also once for a depth of zero, which must clear C.
         repeat {
             let length = min(left.layout.depthBlock, depth - start)
-            kernels.multiplyPacked(
-                left: left.panel(block.row / kernels.tileRows, start: start),
-                leftPanelStride: left.layout.panelStride(start),
-                right: right.panel(block.column / kernels.tileColumns, start: start),
-                rightPanelStride: right.layout.panelStride(start), rows: block.rows, columns: block.columns,
-                depth: length, into: corner, rowStride: rowStride, accumulate: accumulate || start > 0,
-                exactProducts: exact)
+            let panels = (
+                left: left.panel(block.row / left.layout.panelWidth, start: start),
+                right: right.panel(block.column / right.layout.panelWidth, start: start)
+            )
+            if let pairs, left.layout.isPairs {
+                pairs.multiplyPairs(
+                    left: panels.left, leftPanelStride: left.layout.panelStride(start), right: panels.right,
+                    rightPanelStride: right.layout.panelStride(start), rows: block.rows, columns: block.columns,
+                    words: left.layout.words(length), into: corner, rowStride: rowStride,
+                    accumulate: accumulate || start > 0)
+            } else {
+                kernels.multiplyPacked(
+                    left: panels.left, leftPanelStride: left.layout.panelStride(start), right: panels.right,
+                    rightPanelStride: right.layout.panelStride(start), rows: block.rows, columns: block.columns,
+                    depth: length, into: corner, rowStride: rowStride, accumulate: accumulate || start > 0,
+                    exactProducts: exact)
+            }
             start += length
         } while start < depth
     }

@@ -7,14 +7,30 @@ enum GEMMArithmetic: Hashable, Sendable {
     /// Both operands have 8 bits or fewer, and the processor multiplies FP16: FP16 within a chunk of so many values, then
     /// scales and FP32. The factors make values FP16's, exactly.
     case half(chunk: Int, factors: HalfFactors)
+    /// Both operands are rounded to bfloat16, and the processor multiplies pairs of them: the same sums as `float`.
+    case pairs
+    /// Both operands have 8 bits or fewer, and the processor multiplies pairs of bfloat16: FP32 within a chunk of so many
+    /// values, then scales.
+    case scaledPairs(chunk: Int)
+}
+
+/// What the processor multiplies besides floats and bytes.
+struct GEMMUnits: Hashable, Sendable {
+    /// FP16, for FP8.
+    var half = false
+    /// Pairs of bfloat16.
+    var pairs = false
+    /// Pairs of bfloat16 also for FP8, whose sums then have other bits than with `float`.
+    var scaledPairs = false
 }
 
 extension GEMMFormats {
-    /// - Parameter allowsHalf: FP16 may be used for FP8.
-    func arithmetic(allowsHalf: Bool) -> GEMMArithmetic {
+    func arithmetic(_ units: GEMMUnits) -> GEMMArithmetic {
         let chunk = min(a.chunk, b.chunk)
         if case .e2m1 = a.element, case .e2m1 = b.element { return .integer(chunk: chunk) }
-        if allowsHalf, let factors = HalfFactors(a.element, b.element) { return .half(chunk: chunk, factors: factors) }
+        if units.half, let factors = HalfFactors(a.element, b.element) { return .half(chunk: chunk, factors: factors) }
+        if units.scaledPairs, a.element.bits <= 8, b.element.bits <= 8 { return .scaledPairs(chunk: chunk) }
+        if units.pairs, case .bf16 = a.unscaled, case .bf16 = b.unscaled { return .pairs }
         return .float
     }
 }

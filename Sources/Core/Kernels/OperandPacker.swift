@@ -6,12 +6,17 @@ struct OperandPacker {
     private let view: MatrixView
     private let packed: PackedMatrix
     private let kernels: any KernelTable
+    private let pairs: (any PairKernelTable)?
     private(set) var quantizer: OperandQuantizer?
 
-    init(_ view: MatrixView, into packed: PackedMatrix, kernels: any KernelTable, quantizer: OperandQuantizer? = nil) {
+    init(
+        _ view: MatrixView, into packed: PackedMatrix, kernels: any KernelTable, pairs: (any PairKernelTable)? = nil,
+        quantizer: OperandQuantizer? = nil
+    ) {
         self.view = view
         self.packed = packed
         self.kernels = kernels
+        self.pairs = pairs
         self.quantizer = quantizer
     }
 
@@ -58,11 +63,18 @@ struct OperandPacker {
         var start = 0
         while start < layout.depth {
             let length = layout.blockDepth(start)
-            kernels.pack(
-                view.base + row * view.rowStride + start * view.columnStride, across: view.rowStride,
-                along: view.columnStride, extent: extent, depth: length, width: layout.panelWidth,
-                bf16: layout.roundsToBF16, into: packed.panel(first, start: start),
-                panelStride: layout.panelStride(start))
+            let source = view.base + row * view.rowStride + start * view.columnStride
+            if let pairs, layout.isPairs {
+                pairs.packPairs(
+                    source, across: view.rowStride, along: view.columnStride, extent: extent, depth: length,
+                    width: layout.panelWidth, into: packed.panel(first, start: start),
+                    panelStride: layout.panelStride(start))
+            } else {
+                kernels.pack(
+                    source, across: view.rowStride, along: view.columnStride, extent: extent, depth: length,
+                    width: layout.panelWidth, bf16: layout.roundsToBF16, into: packed.panel(first, start: start),
+                    panelStride: layout.panelStride(start))
+            }
             start += length
         }
     }

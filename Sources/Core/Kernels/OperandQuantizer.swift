@@ -11,6 +11,7 @@ struct OperandQuantizer {
     static let pieceStrips = pieceRows / QuantizerTile.rows
 
     let kernels: any KernelTable
+    private let pairs: (any PairKernelTable)?
     /// The operand with its reduction axis as columns.
     let view: MatrixView
     /// Of the operand's values, with the same shape: they are rounded to the neighbour that is nearer to it.
@@ -24,7 +25,7 @@ struct OperandQuantizer {
 
     init(
         _ view: MatrixView, _ format: BlockFormat, into packed: PackedMatrix, random: QuantizationRandom,
-        tables: AmaxTables, kernels: any KernelTable, average: MatrixView? = nil
+        tables: AmaxTables, kernels: any KernelTable, pairs: (any PairKernelTable)? = nil, average: MatrixView? = nil
     ) {
         self.view = view
         self.average = average
@@ -33,6 +34,7 @@ struct OperandQuantizer {
         self.random = random
         self.tables = tables
         self.kernels = kernels
+        self.pairs = pairs
         settings = QuantizerSettings(format, random)
     }
 
@@ -118,7 +120,10 @@ struct OperandQuantizer {
                 followAverage(strip: strip, start: start, scratch)
                 encode(strip: strip, index: index, start: start, length: length, isFinite: isFinite, scratch)
             }
-            if case .dequantized = layout.encoding { packFloats(piece: piece, start: start, length: length, scratch) }
+            switch layout.encoding {
+            case .dequantized, .scaledPairs: packFloats(piece: piece, start: start, length: length, scratch)
+            case .unscaled, .pairs, .integer, .half: break
+            }
         }
         let rows = max(0, min(Self.pieceRows, view.rows - firstStrip * 16))
         health.count += rows * view.columns
@@ -247,13 +252,16 @@ struct OperandQuantizer {
         let scales = scratch.visibleScales(isFinite)
         let isLeft = layout.side == .left
         switch layout.encoding {
-        case .dequantized, .unscaled:
+        case .dequantized, .unscaled, .pairs, .scaledPairs:
             let target = scratch.floats + index * 16
             kernels.encodeFloats(
                 scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
-                settings, into: target, targetStride: Self.pieceRows, sums: sums)
-            if !isFinite { spreadNaN(target, length: length, scratch) }
-            return
+                settings, dequantizes: !layout.isScaled, into: target, targetStride: Self.pieceRows, sums: sums)
+            if layout.isScaled {
+                writeScales(strip: strip, start: start, length: length, factor: 1, scratch)
+            } else if !isFinite {
+                spreadNaN(target, length: length, scratch)
+            }
         case .integer:
             kernels.encodeIntegers(
                 scratch.tile, depth: (length + 3) / 4 * 4, valid: valid, chunk: layout.chunk, scales: scales,
@@ -366,12 +374,19 @@ struct OperandQuantizer {
     private func packFloats(piece: Int, start: Int, length: Int, _ scratch: QuantizerScratch) {
         let blockStart = start / layout.depthBlock * layout.depthBlock
         let first = piece * Self.pieceRows
-        kernels.pack(
-            scratch.floats, across: 1, along: Self.pieceRows, extent: min(Self.pieceRows, layout.extent - first),
-            depth: length, width: layout.panelWidth, bf16: false,
-            into: packed.panel(first / layout.panelWidth, start: blockStart)
-                + (start - blockStart) * layout.panelWidth,
-            panelStride: layout.panelStride(blockStart))
+        let extent = min(Self.pieceRows, layout.extent - first)
+        let panel =
+            packed.panel(first / layout.panelWidth, start: blockStart)
+            + layout.words(start - blockStart) * layout.panelWidth
+        if let pairs, layout.isPairs {
+            pairs.packPairs(
+                scratch.floats, across: 1, along: Self.pieceRows, extent: extent, depth: length,
+                width: layout.panelWidth, into: panel, panelStride: layout.panelStride(blockStart))
+        } else {
+            kernels.pack(
+                scratch.floats, across: 1, along: Self.pieceRows, extent: extent, depth: length,
+                width: layout.panelWidth, bf16: false, into: panel, panelStride: layout.panelStride(blockStart))
+        }
     }
 }
 
