@@ -40,13 +40,13 @@ struct BenchGEMMCommand: ParsableCommand {
     @Option(help: "Threads; 0 for one per core.")
     var threads = 0
 
-    @Option(help: "Instruction set: auto, portable, avx2, avx512 or avx512fp16.")
+    @Option(help: "Instruction set: auto, portable, avx2, avx512, avx512bf16 or avx512fp16.")
     var tier = "auto"
 
     @Option(help: "Seconds for each line.")
     var seconds = 1.0
 
-    @Flag(name: .customLong("strict-fp8"), help: "Sum FP8 in FP32 also where the processor has FP16.")
+    @Flag(name: .customLong("strict-fp8"), help: "Sum FP8 as a processor without FP16 and BF16 does.")
     var strictFP8 = false
 
     @Flag(help: "Draw a bar chart of the speed over FP32 below the table.")

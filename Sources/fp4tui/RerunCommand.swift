@@ -21,7 +21,7 @@ struct RerunCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute; 0: one per core.", valueName: "n"))
     var threads: Int?
 
-    @Option(help: "Instruction set: auto, portable, avx2, avx512 or avx512fp16.")
+    @Option(help: "Instruction set: auto, portable, avx2, avx512, avx512bf16 or avx512fp16.")
     var kernels: String?
 
     @Flag(help: "Print one JSON object instead of text.")

@@ -36,7 +36,7 @@ struct SampleCommand: ParsableCommand {
     @Option(parsing: .unconditional, help: "Threads; 0: one per core.")
     var threads = 0
 
-    @Option(help: "Instruction set: auto, portable, avx2, avx512 or avx512fp16.")
+    @Option(help: "Instruction set: auto, portable, avx2, avx512, avx512bf16 or avx512fp16.")
     var kernels = "auto"
 
     func validate() throws {

@@ -24,8 +24,8 @@ extension HelpTests {
                   run.threads                      Threads that compute; 0: one per online
                                                    core. Does not change the result.
                   run.kernels                      Instruction set of the kernels. Does not
-                                                   change the result, but for FP8 with
-                                                   avx512fp16: see training.strict_fp8.
+                                                   change the result, but for FP8: see
+                                                   training.strict_fp8.
                   run.log_every                    Steps between two lines of the batch log.
                   run.save                         Where the model is saved at the end
                                                    (safetensors); empty: nowhere.
@@ -65,8 +65,8 @@ extension HelpTests {
                                                    mean square (RMSNorm).
                   training.batch                   Sequences in a micro-batch.
                   training.accumulation            Micro-batches in an optimizer step.
-                  training.strict_fp8              Sum FP8 in FP32 where the processor has FP16
-                                                   too: slower, and the same on every machine.
+                  training.strict_fp8              Sum FP8 as a processor without FP16 and BF16
+                                                   does: slower, and the same on every machine.
                   recipe.inherits                  The built-in recipe to start from: sets all
                                                    other keys of the recipe.
                   recipe.name                      A built-in recipe, which sets all other

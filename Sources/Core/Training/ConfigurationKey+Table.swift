@@ -16,7 +16,7 @@ extension ConfigurationKey {
             "Threads that compute; 0: one per online core. Does not change the result."),
         .string(
             "run.kernels", \.run.kernels, choices: ["auto"] + KernelTier.allCases.map(\.rawValue),
-            "Instruction set of the kernels. Does not change the result, but for FP8 with avx512fp16: see training.strict_fp8."
+            "Instruction set of the kernels. Does not change the result, but for FP8: see training.strict_fp8."
         ),
         .integer("run.log_every", \.run.logEvery, 1...many, "Steps between two lines of the batch log."),
         .string("run.save", \.run.save, "Where the model is saved at the end (safetensors); empty: nowhere."),
@@ -68,7 +68,7 @@ extension ConfigurationKey {
             "training.accumulation", \.training.accumulation, 1...1_000_000, "Micro-batches in an optimizer step."),
         .boolean(
             "training.strict_fp8", \.training.strictFP8,
-            "Sum FP8 in FP32 where the processor has FP16 too: slower, and the same on every machine."),
+            "Sum FP8 as a processor without FP16 and BF16 does: slower, and the same on every machine."),
     ]
 
     private static let optimizer: [ConfigurationKey] = [

@@ -42,7 +42,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var batch = 16
         /// Micro-batches whose gradients are summed before an optimizer step.
         public var accumulation = 1
-        /// FP8 products are summed in FP32 even where the processor has FP16.
+        /// FP8 products are summed as on a processor without FP16 and BF16.
         public var strictFP8 = false
 
         /// So that the name survives the way to snake case and back.
