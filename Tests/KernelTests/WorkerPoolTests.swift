@@ -102,7 +102,8 @@ import Testing
         #expect(throws: UserError.self) { try ComputeContext(threads: -1) }
     }
 
-    /// While the caller works alone the others idle; while all have a piece none does.
+    /// While the caller works alone the others idle; while all have a piece none does, unless the machine holds one of them
+    /// up, which it won't every time.
     @Test(arguments: [1, 2, 3])
     func idleTimeIsCounted(lanes: Int) throws {
         let pool = try WorkerPool(lanes: lanes)
@@ -113,14 +114,19 @@ import Testing
         let alone = 1 - 1 / Double(lanes)
         #expect(abs(pool.idleShare { work(3_000_000) } - alone) < 1e-9)
         #expect(abs(pool.idleShare { pool.run(1) { _, _ in work(3_000_000) } } - alone) < 1e-9)
-        let begun = Atomic<Int>(0)
-        let shared = pool.idleShare {
-            pool.run(lanes) { _, _ in
-                begun.add(1, ordering: .relaxed)
-                while begun.load(ordering: .relaxed) < lanes {}
-                work(3_000_000)
+        var least = 1.0
+        for _ in 0..<100 where lanes == 1 || least >= alone {
+            let begun = Atomic<Int>(0)
+            let shared = pool.idleShare {
+                pool.run(lanes) { _, _ in
+                    begun.add(1, ordering: .relaxed)
+                    while begun.load(ordering: .relaxed) < lanes {}
+                    work(3_000_000)
+                }
             }
+            #expect(lanes == 1 ? shared == 0 : shared >= 0)
+            least = min(least, shared)
         }
-        #expect(lanes == 1 ? shared == 0 : shared >= 0 && shared < alone)
+        #expect(least < alone || lanes == 1)
     }
 }

@@ -20,6 +20,8 @@ import Testing
             $0.run.seed = 3
             $0.run.commands = []
             $0.training.batch = 5
+            // The step at which it happens is the same on every machine.
+            $0.training.strictFP8 = true
             $0.optimizer.learningRate = 30
             $0.optimizer.minimumLearningRate = 30
             $0.optimizer.clip = 0

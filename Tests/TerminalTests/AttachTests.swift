@@ -8,7 +8,10 @@ extension EndToEndTests {
         let folder = "/tmp/fp4tui-\(UUID().uuidString.prefix(8))"
         let process = Process()
         process.executableURL = PseudoTerminal.program
-        process.arguments = ["--batch", "--run-dir", folder] + small + ["--steps", "1000000"]
+        process.arguments =
+            ["--batch", "--run-dir", folder] + small + [
+                "--steps", "1000000", "--set", "checkpoint.every=0", "--set", "evaluation.every=0",
+            ]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
