@@ -140,6 +140,17 @@ func packCopying(
     var from = source
     var to = panel
     var k = 0
+    if width < 16 && extent >= 16 {
+        // Whole vectors; what a row writes beyond its end the next one overwrites.
+        while (depth &- k) &* width >= 16 {
+            processor_prefetch(from + 16 &* along)
+            let x = load(from, 16)
+            store(rounds ? bf16(x) : x, to, 16)
+            from += along
+            to += width
+            k &+= 1
+        }
+    }
     while k < depth {
         var column = 0
         processor_prefetch(from + 16 &* along)

@@ -1,12 +1,14 @@
+public import CProcessor
+
 /// Packs panels of `width` rows: see `PairKernelTable.packPairs`. `width` is a multiple of 4.
 @inlinable @inline(always)
 public func packPairsBody(
     _ source: ReadRow, _ across: Int, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ panels: WriteRow,
     _ panelStride: Int
 ) {
-    // Blocks along the depth keep the lines that are read and filled in the cache from one group of rows, or one panel, to
-    // the next.
-    let blockDepth = 128
+    // Blocks along the depth keep the lines that are filled in the cache from one group of rows to the next, or the lines that
+    // are read, which may all crowd into a few sets, from one panel to the next.
+    let blockDepth = along == 1 ? 128 : 16
     var start = 0
     while start < depth {
         let length = depth &- start < blockDepth ? depth &- start : blockDepth
@@ -18,7 +20,7 @@ public func packPairsBody(
             if along == 1 {
                 packPairsTransposing(block, across, rows, length, width, panel)
             } else if across == 1 && rows == width {
-                packPairsCopying(block, along, length, width, panel)
+                packPairsCopying(block, along, extent &- first, length, width, panel)
             } else {
                 packPairsGathering(block, across, along, rows, 0, length, width, panel)
             }
@@ -83,10 +85,23 @@ func packPairsTransposing(
 
 /// A block whose source is contiguous across the panel.
 @inlinable @inline(always)
-func packPairsCopying(_ source: ReadRow, _ along: Int, _ depth: Int, _ width: Int, _ panel: WriteRow) {
+func packPairsCopying(
+    _ source: ReadRow, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ panel: WriteRow
+) {
     var from = source
     var to = panel
     var k = 0
+    if width < 16 && extent >= 16 {
+        // Whole vectors; what a row writes beyond its end the next one overwrites.
+        while (depth &- k) &* width >= 32 {
+            processor_prefetch(from + 16 &* along)
+            processor_prefetch(from + 17 &* along)
+            store(pairs(load(from, 16), load(from + along, 16)), to, 16)
+            from += 2 &* along
+            to += width
+            k &+= 2
+        }
+    }
     while k < depth {
         var column = 0
         while column < width {
