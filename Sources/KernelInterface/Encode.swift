@@ -29,8 +29,8 @@ func quantize(
     let magnitude = unsafeBitCast(unsafeBitCast(y, to: IntVector.self) & 0x7FFF_FFFF, to: Vector.self)
     // A little more than the maximum is but the rounding of the scale.
     let saturates = magnitude .> limit * splat(1 + 0x1p-20)
-    y = y.replacing(with: limit, where: y .> limit)
-    y = y.replacing(with: 0 - limit, where: y .< 0 - limit)
+    y = limit.replacing(with: y, where: y .< limit)
+    y = (0 - limit).replacing(with: y, where: y .> 0 - limit)
     let q =
         if let uniform {
             roundStochastically(y, load(uniform, 16), settings.mantissaBits, settings.minimumExponent)
@@ -59,8 +59,12 @@ public func encodeIntegersBody(
     var sum = sums.pointee
     var low = target.low
     var high = target.high
-    // Adding 1.5 · 2²³ leaves an integer in the low bits, which a bias makes positive.
-    let shift = splat(12_582_912) + Float(bias)
+    let isWhole = high == low + 32
+    // Adding 1.5 · 2²³ leaves an integer in the low bits. Two values share it, 128 more each, so that no sign borrows
+    // from the neighbour.
+    let shift = splat(12_582_912) + Float((bias &+ 128) &* 257)
+    // The bits of 1.5 · 2²³, and the 128 of each byte, whose addition only flipped the highest bit.
+    let flipped = IntVector(repeating: 0x4B40_0000 ^ Int32(bitPattern: 0x8080_8080))
     var start = 0
     var total = totals
     while start < depth {
@@ -71,25 +75,31 @@ public func encodeIntegersBody(
         var chunkTotal = Vector()
         var k = start
         while k < end {
-            var word = IntVector()
-            var byte: Int32 = 0
-            while byte < 4 {
-                let at = (k &+ Int(byte)) &* 16
-                let isPadding = k &+ Int(byte) >= valid
+            @inline(always) func value(_ index: Int) -> Vector {
+                let at = (k &+ index) &* 16
                 let q = quantize(
-                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, isPadding, settings, &sum
+                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k &+ index >= valid, settings, &sum
                 ).q
                 chunkTotal += q
-                let integer = unsafeBitCast(fma(q, splat(2), shift), to: IntVector.self) & 0xFF
-                word |= integer &<< (8 &* byte)
-                byte &+= 1
+                return q
             }
-            low.storeBytes(of: word.lowHalf, as: SIMD8<Int32>.self)
+            @inline(always) func pair(_ first: Vector, _ second: Vector) -> IntVector {
+                unsafeBitCast(fma(second, splat(512), fma(first, splat(2), shift)), to: IntVector.self)
+            }
+            let first = pair(value(0), value(1))
+            let second = pair(value(2), value(3))
+            let word = first ^ (second &<< 16) ^ flipped
+            // One whole vector where possible: two halves would halve all vectors that they are made from.
+            if isWhole {
+                low.storeBytes(of: word, as: IntVector.self)
+            } else {
+                low.storeBytes(of: word.lowHalf, as: SIMD8<Int32>.self)
+                if let upper = high {
+                    upper.storeBytes(of: word.highHalf, as: SIMD8<Int32>.self)
+                    high = upper + target.stride
+                }
+            }
             low += target.stride
-            if let upper = high {
-                upper.storeBytes(of: word.highHalf, as: SIMD8<Int32>.self)
-                high = upper + target.stride
-            }
             k &+= 4
         }
         let doubled = unsafeBitCast(fma(chunkTotal, splat(2), splat(12_582_912)), to: IntVector.self) &- 0x4B40_0000
