@@ -60,11 +60,11 @@ public func encodeIntegersBody(
     var low = target.low
     var high = target.high
     let isWhole = high == low + 32
-    // Adding 1.5 · 2²³ leaves an integer in the low bits. Two values share it, 128 more each, so that no sign borrows
+    // Adding 1.5 · 2²² leaves halves in the low bits. Two values share it, 128 halves more each, so that no sign borrows
     // from the neighbour.
-    let shift = splat(12_582_912) + Float((bias &+ 128) &* 257)
-    // The bits of 1.5 · 2²³, and the 128 of each byte, whose addition only flipped the highest bit.
-    let flipped = IntVector(repeating: 0x4B40_0000 ^ Int32(bitPattern: 0x8080_8080))
+    let shift = splat(6_291_456 + 0.5 * Float((bias &+ 128) &* 257))
+    // The bits of 1.5 · 2²², and the 128 of each byte, whose addition only flipped the highest bit.
+    let flipped = IntVector(repeating: 0x4AC0_0000 ^ Int32(bitPattern: 0x8080_8080))
     var start = 0
     var total = totals
     while start < depth {
@@ -84,7 +84,7 @@ public func encodeIntegersBody(
                 return q
             }
             @inline(always) func pair(_ first: Vector, _ second: Vector) -> IntVector {
-                unsafeBitCast(fma(second, splat(512), fma(first, splat(2), shift)), to: IntVector.self)
+                unsafeBitCast(second * splat(256) + (first + shift), to: IntVector.self)
             }
             let first = pair(value(0), value(1))
             let second = pair(value(2), value(3))
@@ -102,7 +102,7 @@ public func encodeIntegersBody(
             low += target.stride
             k &+= 4
         }
-        let doubled = unsafeBitCast(fma(chunkTotal, splat(2), splat(12_582_912)), to: IntVector.self) &- 0x4B40_0000
+        let doubled = unsafeBitCast(chunkTotal + splat(6_291_456), to: IntVector.self) &- 0x4AC0_0000
         store(unsafeBitCast(doubled, to: Vector.self), bitPattern: total)
         total += 16
         start = end
@@ -181,7 +181,7 @@ func halfBits(_ x: Vector) -> IntVector {
     // Subnormals are multiples of 2⁻²⁴.
     let scaled = fma(unsafeBitCast(magnitude, to: Vector.self), splat(16_777_216), splat(12_582_912))
     let subnormal = unsafeBitCast(scaled, to: IntVector.self) & 0xFFFF
-    let result = normal.replacing(with: subnormal, where: magnitude .< (113 &<< 23))
+    let result = normal.replacing(with: subnormal, where: magnitude .< IntVector(repeating: 113 &<< 23))
     return result | ((bits &>> 16) & 0x8000)
 }
 
@@ -279,57 +279,55 @@ func storeUniforms(_ words: SIMD16<UInt32>, _ u: WriteRow) {
 func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>)
     -> (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
 {
-    var (a, b, c, d) = (SIMD16<UInt32>(repeating: c0), c1, SIMD16<UInt32>(), SIMD16<UInt32>())
+    // Even and odd lanes apart, each in the low half of 64 bits. The high halves hold anything: the multiplication
+    // ignores them.
+    @inline(always) func next(
+        _ x: (SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>), _ k0: UInt32, _ k1: UInt32
+    ) -> (SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>) {
+        let p = (x.0 & 0xFFFF_FFFF) &* SIMD8(repeating: 0xD251_1F53)
+        let q = (x.2 & 0xFFFF_FFFF) &* SIMD8(repeating: 0xCD9E_8D57)
+        return ((q &>> 32) ^ x.1 ^ UInt64(k0), q, (p &>> 32) ^ x.3 ^ UInt64(k1), p)
+    }
+    let pairs = unsafeBitCast(c1, to: SIMD8<UInt64>.self)
+    var even = (SIMD8(repeating: UInt64(c0)), pairs, SIMD8<UInt64>(), SIMD8<UInt64>())
+    var odd = (SIMD8(repeating: UInt64(c0)), pairs &>> 32, SIMD8<UInt64>(), SIMD8<UInt64>())
     var k0 = key.x
     var k1 = key.y
     var round = 0
     while round < 10 {
-        let p = multiplyWide(a, 0xD251_1F53)
-        let q = multiplyWide(c, 0xCD9E_8D57)
-        (a, b, c, d) = (q.high ^ b ^ k0, q.low, p.high ^ d ^ k1, p.low)
+        even = next(even, k0, k1)
+        odd = next(odd, k0, k1)
         k0 = k0 &+ 0x9E37_79B9
         k1 = k1 &+ 0xBB67_AE85
         round &+= 1
     }
-    return (a, b, c, d)
-}
-
-@inlinable @inline(always)
-func multiplyWide(_ x: SIMD16<UInt32>, _ factor: UInt64) -> (low: SIMD16<UInt32>, high: SIMD16<UInt32>) {
-    let pairs = unsafeBitCast(x, to: SIMD8<UInt64>.self)
-    let even = (pairs & 0xFFFF_FFFF) &* SIMD8(repeating: factor)
-    let odd = (pairs &>> 32) &* SIMD8(repeating: factor)
-    let low = (even & 0xFFFF_FFFF) | (odd &<< 32)
-    let high = (even &>> 32) | (odd & 0xFFFF_FFFF_0000_0000)
-    return (unsafeBitCast(low, to: SIMD16<UInt32>.self), unsafeBitCast(high, to: SIMD16<UInt32>.self))
+    @inline(always) func join(_ even: SIMD8<UInt64>, _ odd: SIMD8<UInt64>) -> SIMD16<UInt32> {
+        unsafeBitCast((even & 0xFFFF_FFFF) | (odd &<< 32), to: SIMD16<UInt32>.self)
+    }
+    return (join(even.0, odd.0), join(even.1, odd.1), join(even.2, odd.2), join(even.3, odd.3))
 }
 
 /// Turns a tile of four-value words around: see `KernelTable.writeRows`.
 @inlinable @inline(always)
 public func writeRowsBody(
-    _ words: UnsafePointer<UInt32>, _ count: Int, _ rows: Int, _ target: UnsafeMutableRawPointer, _ rowStride: Int
+    _ words: UnsafePointer<UInt32>, _ count: Int, _ rows: Int, _ target: UnsafeMutableRawPointer, _ rowStride: Int,
+    storeColumns: (ReadRow, WriteRow, Int) -> Void
 ) {
-    let source = UnsafeRawPointer(words).assumingMemoryBound(to: Float.self)
-    let destination = target.assumingMemoryBound(to: Float.self)
-    let stride = rowStride &>> 2
-    var row = 0
-    while row < rows {
-        let valid = rows &- row < 8 ? rows &- row : 8
-        var k = 0
-        if valid == 8 {
-            while k &+ 8 <= count {
-                transpose(source + (k &* 16 &+ row), 16, destination + (row &* stride &+ k), stride)
-                k &+= 8
-            }
+    var k = 0
+    if rows == 16 {
+        let source = UnsafeRawPointer(words).assumingMemoryBound(to: Float.self)
+        let destination = target.assumingMemoryBound(to: Float.self)
+        while k &+ 8 <= count {
+            storeColumns(source + k &* 16, destination + k, rowStride &>> 2)
+            k &+= 8
         }
-        while k < count {
-            var i = row
-            while i < row &+ valid {
-                target.storeBytes(of: words[k &* 16 &+ i], toByteOffset: i &* rowStride &+ k &* 4, as: UInt32.self)
-                i &+= 1
-            }
-            k &+= 1
+    }
+    while k < count {
+        var row = 0
+        while row < rows {
+            target.storeBytes(of: words[k &* 16 &+ row], toByteOffset: row &* rowStride &+ k &* 4, as: UInt32.self)
+            row &+= 1
         }
-        row &+= 8
+        k &+= 1
     }
 }

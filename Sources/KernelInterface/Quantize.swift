@@ -48,7 +48,7 @@ func roundStochastically(
 func powerOfTwo(_ e: IntVector) -> Vector {
     let field = e &+ 127
     // 2^−127 is subnormal.
-    let bits = (field &<< 23).replacing(with: 0x40_0000, where: field .== 0)
+    let bits = (field &<< 23).replacing(with: IntVector(repeating: 0x40_0000), where: field .== IntVector())
     return unsafeBitCast(bits, to: Vector.self)
 }
 
@@ -71,30 +71,28 @@ func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: F
         scale = e4m3Scale(amax, settings, factor: factor) * splat(settings.tensorDecode)
         encode = 1 / scale
         let vanishes = scale .< splat(least)
-        scale = scale.replacing(with: 0, where: vanishes)
-        encode = encode.replacing(with: 0, where: vanishes)
+        scale = scale.replacing(with: Vector(), where: vanishes)
+        encode = encode.replacing(with: Vector(), where: vanishes)
     case .e8m0Floor, .e8m0Ceiling, .e8m0Nearest:
         var exponent: IntVector
         if case .e8m0Floor = settings.rule {
             exponent = (amaxBits &>> 23) &- (127 &+ settings.maximumExponent)
-            exponent = exponent.replacing(with: -127, where: exponent .< -127)
+            exponent = limit(exponent, -127, 127)
         } else {
             let bits = unsafeBitCast(amax / splat(settings.maximum), to: IntVector.self)
             var up = IntVector(repeating: 0x40_0000)
             if case .e8m0Ceiling = settings.rule { up = IntVector(repeating: 0x7F_FFFF) }
             var code = (bits &+ up) &>> 23
-            code = code.replacing(with: 1, where: code .< 1)
-            code = code.replacing(with: 254, where: code .> 254)
+            code = limit(code, 1, 254)
             exponent = code &- 127
         }
-        exponent = exponent.replacing(with: 127, where: exponent .> 127)
         scale = powerOfTwo(exponent) * splat(1 / settings.prescale)
         encode = powerOfTwo(0 &- exponent) * splat(settings.prescale)
     }
-    let isZero = amaxBits .== 0
-    scale = scale.replacing(with: 0, where: isZero)
-    encode = encode.replacing(with: 0, where: isZero)
-    let isFinite = amaxBits .< 0x7F80_0000
+    let isZero = amaxBits .== IntVector()
+    scale = scale.replacing(with: Vector(), where: isZero)
+    encode = encode.replacing(with: Vector(), where: isZero)
+    let isFinite = amaxBits .< IntVector(repeating: 0x7F80_0000)
     return (splat(Float.nan).replacing(with: scale, where: isFinite), Vector().replacing(with: encode, where: isFinite))
 }
 
@@ -102,7 +100,7 @@ func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: F
 @inlinable @inline(always)
 func e4m3Scale(_ amax: Vector, _ settings: QuantizerSettings, factor: Float) -> Vector {
     let ideal = (amax / splat(settings.maximum * settings.prescale)) * splat(settings.tensorEncode) * splat(factor)
-    return roundToGrid(ideal.replacing(with: 448, where: ideal .> 448), 3, -6)
+    return roundToGrid(ideal.replacing(with: splat(448), where: ideal .> splat(448)), 3, -6)
 }
 
 // MARK: One tile
@@ -110,7 +108,8 @@ func e4m3Scale(_ amax: Vector, _ settings: QuantizerSettings, factor: Float) -> 
 /// Loads a tile: see `KernelTable.loadTile`.
 @inlinable @inline(always)
 public func loadTileBody(
-    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ x: WriteRow
+    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ x: WriteRow,
+    loadColumns: (ReadRow, Int, WriteRow) -> Void
 ) {
     if rows < 16 {
         var at = 0
@@ -126,19 +125,13 @@ public func loadTileBody(
             k &+= 1
         }
     } else if along == 1 {
-        var row = 0
-        while row < rows {
-            let valid = rows &- row < 8 ? rows &- row : 8
-            k = 0
-            if valid == 8 {
-                while k &+ 8 <= depth {
-                    transpose(source + (row &* across &+ k), across, x + (k &* 16 &+ row), 16)
-                    k &+= 8
-                }
+        if rows == 16 {
+            while k &+ 8 <= depth {
+                loadColumns(source + k, across, x + k &* 16)
+                k &+= 8
             }
-            copyElements(source + row &* across, across, 1, valid, k, depth, x + row)
-            row &+= 8
         }
+        copyElements(source, across, 1, rows, k, depth, x)
     } else {
         copyElements(source, across, along, rows, 0, depth, x)
     }
@@ -162,6 +155,20 @@ func copyElements(
         }
         k &+= 1
     }
+}
+
+/// 16 rows × 8: target[j][i] = source[i][j], with 16 rows in the target's line.
+@inlinable @inline(always)
+public func loadColumnsBody(_ source: ReadRow, _ stride: Int, _ target: WriteRow) {
+    transpose(source, stride, target, 16)
+    transpose(source + 8 &* stride, stride, target + 8, 16)
+}
+
+/// 8 × 16: target[i][j] = source[j][i], with 16 rows in the source's line.
+@inlinable @inline(always)
+public func storeColumnsBody(_ source: ReadRow, _ target: WriteRow, _ stride: Int) {
+    transpose(source, 16, target, stride)
+    transpose(source + 8, 16, target + 8 &* stride, stride)
 }
 
 /// 8 × 8: target[j][i] = source[i][j].
@@ -214,35 +221,50 @@ public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD
     var start = 0
     while start < depth {
         let group = x + start &* 16
-        var j = 0
-        while j < size {
-            let word = j < 32 ? signs.x : j < 64 ? signs.y : j < 96 ? signs.z : signs.w
-            if (word &>> UInt32(truncatingIfNeeded: j & 31)) & 1 != 0 {
-                store(0 - load(group + j &* 16, 16), group + j &* 16, 16)
-            }
-            j &+= 1
-        }
-        var half = 1
-        while half < size {
-            let isLast = half &* 2 == size
+        // Two levels of butterflies at a time; the first pass turns signs.
+        var quarter = 1
+        while quarter &* 4 <= size {
             var first = 0
             while first < size {
-                j = first
-                while j < first &+ half {
-                    let low = group + j &* 16
-                    let high = low + half &* 16
-                    let a = load(low, 16)
-                    let b = load(high, 16)
-                    store(isLast ? (a + b) * splat(factor) : a + b, low, 16)
-                    store(isLast ? (a - b) * splat(factor) : a - b, high, 16)
+                var j = first
+                while j < first &+ quarter {
+                    @inline(always) func value(_ index: Int) -> Vector {
+                        let at = j &+ index &* quarter
+                        let value = load(group + at &* 16, 16)
+                        return quarter == 1 && isNegative(at, signs) ? 0 - value : value
+                    }
+                    let (a, b, c, d) = (value(0), value(1), value(2), value(3))
+                    let (e, f, g, h) = (a + b, a - b, c + d, c - d)
+                    let last = splat(quarter &* 4 == size ? factor : 1)
+                    store((e + g) * last, group + j &* 16, 16)
+                    store((f + h) * last, group + (j &+ quarter) &* 16, 16)
+                    store((e - g) * last, group + (j &+ 2 &* quarter) &* 16, 16)
+                    store((f - h) * last, group + (j &+ 3 &* quarter) &* 16, 16)
                     j &+= 1
                 }
-                first &+= half &* 2
+                first &+= quarter &* 4
             }
-            half &*= 2
+            quarter &*= 4
+        }
+        if quarter < size {
+            var low = group
+            while low < group + quarter &* 16 {
+                let high = low + quarter &* 16
+                let a = load(low, 16)
+                let b = load(high, 16)
+                store((a + b) * splat(factor), low, 16)
+                store((a - b) * splat(factor), high, 16)
+                low += 16
+            }
         }
         start &+= size
     }
+}
+
+@inlinable @inline(always)
+func isNegative(_ index: Int, _ signs: SIMD4<UInt32>) -> Bool {
+    let word = index < 32 ? signs.x : index < 64 ? signs.y : index < 96 ? signs.z : signs.w
+    return (word &>> UInt32(truncatingIfNeeded: index & 31)) & 1 != 0
 }
 
 /// See `KernelTable.magnitudes`.

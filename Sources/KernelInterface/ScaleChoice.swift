@@ -12,9 +12,7 @@ public func deviationsBody(
         let end = start &+ blockLength < depth ? start &+ blockLength : depth
         let bits = UnsafeRawPointer(target).loadUnaligned(as: IntVector.self)
         // Powers of two that bring the largest values near 1, so that no square overflows or vanishes.
-        var exponent = bits &>> 23
-        exponent = exponent.replacing(with: 1, where: exponent .< 1)
-        exponent = exponent.replacing(with: 253, where: exponent .> 253)
+        let exponent = limit(bits &>> 23, 1, 253)
         let factor = unsafeBitCast((254 &- exponent) &<< 23, to: Vector.self)
         let inverseCount = splat(1 / Float(end &- start))
         var total = Vector()
@@ -34,8 +32,8 @@ public func deviationsBody(
         let deviation = squareRoot(squares * inverseCount) * splat(2.922_478_6)
         let magnitude = deviation * unsafeBitCast(exponent &<< 23, to: Vector.self)
         var result = unsafeBitCast(magnitude, to: IntVector.self)
-        result = result.replacing(with: 0x7F7F_FFFF, where: result .> 0x7F7F_FFFF)
-        let stays = (deviation .<= Vector()) .| (bits .>= 0x7F80_0000)
+        result = limit(result, Int32.min, 0x7F7F_FFFF)
+        let stays = (deviation .<= Vector()) .| (bits .>= IntVector(repeating: 0x7F80_0000))
         store(unsafeBitCast(result.replacing(with: bits, where: stays), to: Vector.self), bitPattern: target)
         target += 16
         start = end
@@ -70,15 +68,15 @@ public func correctScalesBody(
             let magnitude = unsafeBitCast(
                 UnsafeRawPointer(amax + at).loadUnaligned(as: IntVector.self), to: Vector.self)
             var ideal = e4m3Scale(magnitude, settings, factor: 1) * correction
-            ideal = ideal.replacing(with: 448, where: ideal .> 448)
+            ideal = ideal.replacing(with: splat(448), where: ideal .> splat(448))
             var result = roundStochastically(ideal, load(uniforms + k &* 16, 16), 3, -6)
-            result = result.replacing(with: 448, where: result .> 448) * splat(settings.tensorDecode)
+            result = result.replacing(with: splat(448), where: result .> splat(448)) * splat(settings.tensorDecode)
             let vanishes = result .< splat(0x1p-126)
-            result = result.replacing(with: 0, where: vanishes)
+            result = result.replacing(with: Vector(), where: vanishes)
             // Zero and NaN stay.
             let counts = scale .> Vector()
             store(scale.replacing(with: result, where: counts), scales + at, 16)
-            store(load(encodes + at, 16).replacing(with: 0, where: counts .& vanishes), encodes + at, 16)
+            store(load(encodes + at, 16).replacing(with: Vector(), where: counts .& vanishes), encodes + at, 16)
             k &+= settings.blockLength
         }
         start &+= size

@@ -131,7 +131,7 @@ public struct Kernels: KernelTable {
 
     public func loadTile(
         _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow
-    ) { loadTileBody(source, across, along, rows, depth, padded, x) }
+    ) { loadTileBody(source, across, along, rows, depth, padded, x, loadColumns: loadColumns) }
 
     public func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>) {
         hadamardBody(x, depth, size, signs)
@@ -208,7 +208,7 @@ public struct Kernels: KernelTable {
 
     public func writeRows(
         _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int
-    ) { writeRowsBody(words, count, rows, target, rowStride) }
+    ) { writeRowsBody(words, count, rows, target, rowStride, storeColumns: storeColumns) }
 
     public func corrections(_ totals: UnsafeMutablePointer<Int32>) {
         let raw = UnsafeMutableRawPointer(totals)

@@ -9,6 +9,12 @@ let registerTileColumns = 8
 let cacheDepth = 256
 
 @inline(always)
+func loadColumns(_ source: ReadRow, _ stride: Int, _ target: WriteRow) { loadColumnsBody(source, stride, target) }
+
+@inline(always)
+func storeColumns(_ source: ReadRow, _ target: WriteRow, _ stride: Int) { storeColumnsBody(source, target, stride) }
+
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector { x.squareRoot() }
 
 /// 4 × 8 with fused multiply-adds, which cost a library call each on a processor or in a build without them.
