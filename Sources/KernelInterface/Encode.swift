@@ -17,25 +17,26 @@ public struct IntegerTarget {
 
 /// Rounds one vector and counts what happens to it.
 ///
-/// - Parameter uniform: random numbers for stochastic rounding; nil for rounding to nearest. Callers are compiled for each
-///   case, so that their loops hold no branch.
+/// - Parameters:
+///   - uniform: random numbers for stochastic rounding; nil for rounding to nearest. Callers are compiled for each case, so
+///     that their loops hold no branch.
+///   - count: 1, or 0 for what doesn't count as underflowed.
 @inlinable @inline(always)
 func quantize(
-    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ isPadding: Bool,
-    _ settings: QuantizerSettings, _ sums: inout QuantizationSums
+    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ count: IntVector,
+    _ grid: ElementGrid, _ sums: inout QuantizationSums, floor: (Vector) -> Vector
 ) -> (q: Vector, dequantized: Vector) {
-    let limit = splat(settings.maximum)
-    var y = x * encode
-    let magnitude = unsafeBitCast(unsafeBitCast(y, to: IntVector.self) & 0x7FFF_FFFF, to: Vector.self)
-    // A little more than the maximum is but the rounding of the scale.
-    let saturates = magnitude .> limit * splat(1 + 0x1p-20)
-    y = limit.replacing(with: y, where: y .< limit)
-    y = (0 - limit).replacing(with: y, where: y .> 0 - limit)
+    let bits = unsafeBitCast(x * encode, to: IntVector.self)
+    let magnitude = bits & 0x7FFF_FFFF
+    let saturates = unsafeBitCast(magnitude, to: Vector.self) .> grid.saturation
+    // Integers order magnitudes as well, and have an instruction for the smaller one whatever it does to NaN.
+    let limited = grid.limit.replacing(with: magnitude, where: grid.limit .> magnitude)
+    let y = unsafeBitCast(limited | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
     let q =
         if let uniform {
-            roundStochastically(y, load(uniform, 16), settings.mantissaBits, settings.minimumExponent)
+            grid.round(y, load(uniform, 16), floor: floor)
         } else {
-            roundToGrid(y, settings.mantissaBits, settings.minimumExponent)
+            grid.round(y)
         }
     let dequantized = q * scale
     let error = x - dequantized
@@ -44,19 +45,23 @@ func quantize(
     sums.products = fma(x, dequantized, sums.products)
     sums.saturated = sums.saturated.replacing(with: sums.saturated &+ 1, where: saturates)
     let vanishes = (q .== 0) .& (x .!= 0)
-    let one = IntVector(repeating: isPadding ? 0 : 1)
-    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ one, where: vanishes)
+    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ count, where: vanishes)
     return (q, dequantized)
 }
+
+@inlinable @inline(always)
+func counts(_ k: Int, _ valid: Int) -> IntVector { IntVector(repeating: k < valid ? 1 : 0) }
 
 /// See `KernelTable.encodeIntegers`.
 @inlinable @inline(always)
 public func encodeIntegersBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ chunk: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ bias: Int32, _ target: IntegerTarget,
-    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>
+    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>,
+    floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
+    let grid = ElementGrid(settings)
     var low = target.low
     var high = target.high
     let isWhole = high == low + 32
@@ -78,7 +83,8 @@ public func encodeIntegersBody(
             @inline(always) func value(_ index: Int) -> Vector {
                 let at = (k &+ index) &* 16
                 let q = quantize(
-                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k &+ index >= valid, settings, &sum
+                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k &+ index, valid), grid, &sum,
+                    floor: floor
                 ).q
                 chunkTotal += q
                 return q
@@ -115,9 +121,11 @@ public func encodeIntegersBody(
 public func encodeFloatsBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ target: WriteRow, _ targetStride: Int,
-    _ sums: UnsafeMutablePointer<QuantizationSums>
+    _ sums: UnsafeMutablePointer<QuantizationSums>,
+    floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
+    let grid = ElementGrid(settings)
     var start = 0
     while start < depth {
         let block = start / settings.blockLength &* 16
@@ -128,7 +136,8 @@ public func encodeFloatsBody(
         while k < end {
             let at = k &* 16
             let rounded = quantize(
-                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum)
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
+                floor: floor)
             store(rounded.dequantized, target + k &* targetStride, 16)
             k &+= 1
         }
@@ -142,9 +151,11 @@ public func encodeFloatsBody(
 public func encodeHalvesBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ factor: Float, _ isDoubled: Bool, _ target: UnsafeMutableRawPointer,
-    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>
+    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>,
+    floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
+    let grid = ElementGrid(settings)
     var start = 0
     while start < depth {
         let block = start / settings.blockLength &* 16
@@ -155,7 +166,8 @@ public func encodeHalvesBody(
         while k < end {
             let at = k &* 16
             let q = quantize(
-                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
+                floor: floor
             ).q
             let halves = halfBits(q * splat(factor))
             let to = target + k &* stride
@@ -216,6 +228,7 @@ public func preferFourBody(
 func squaredError(
     _ x: ReadRow, _ start: Int, _ end: Int, _ scale: Vector, _ encode: Vector, _ settings: QuantizerSettings
 ) -> Vector {
+    let grid = ElementGrid(settings)
     @inline(always) func lane(_ j: Int) -> Vector {
         var total = Vector()
         var k = start &+ j
@@ -224,7 +237,7 @@ func squaredError(
             var y = value * encode
             y = y.replacing(with: splat(settings.maximum), where: y .> splat(settings.maximum))
             y = y.replacing(with: splat(0 - settings.maximum), where: y .< splat(0 - settings.maximum))
-            let error = value - roundToGrid(y, settings.mantissaBits, settings.minimumExponent) * scale
+            let error = value - grid.round(y) * scale
             total = fma(error, error, total)
             k &+= 16
         }

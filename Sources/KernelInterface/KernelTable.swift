@@ -146,6 +146,8 @@ public protocol KernelTable: Sendable {
     /// Bits of the largest magnitude of each row of each block: amax[block][16].
     /// - Returns: the largest of all. From 0x7F80_0000 on a value is not finite.
     func magnitudes(_ x: ReadRow, depth: Int, blockLength: Int, into amax: UnsafeMutablePointer<Int32>) -> Int32
+    /// Bits of the largest magnitude of a matrix, of which line i begins at source[i · stride].
+    func largestMagnitude(_ source: ReadRow, lines: Int, length: Int, stride: Int) -> Int32
     /// Scales and encode factors of `count` blocks from bits of their amax: three arrays [block][16].
     func blockScales(
         _ amax: UnsafePointer<Int32>, count: Int, _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow)

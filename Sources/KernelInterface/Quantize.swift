@@ -7,40 +7,84 @@ public enum QuantizerTile {
 
 // MARK: Scales
 
-/// To the nearest number of a grid, ties to even; `x` must not exceed the grid's largest number.
+/// The grid of an element's values, as vectors.
 ///
-/// Adding 1.5 · 2²³ times the grid's spacing at x rounds there.
-@inlinable @inline(always)
-func roundToGrid(_ x: Vector, _ mantissaBits: Int32, _ minimumExponent: Int32) -> Vector {
-    let magic = unsafeBitCast(
-        exponentBits(x, minimumExponent) &+ ((23 &- mantissaBits) &<< 23 &+ 0x40_0000), to: Vector.self)
-    return (x + magic) - magic
+/// A loop that rounds makes one of these before it: a vector made twice inside, for a comparison and for what is then
+/// chosen, keeps the compiler from seeing a minimum or maximum.
+@frozen
+public struct ElementGrid {
+    /// The bits of 2^(exponent of the smallest normal number).
+    @usableFromInline var least: IntVector
+    @usableFromInline var mantissaBits: IntVector
+    /// Turns the bits of a power of two into those of 1.5 · 2²³ times the grid's spacing there.
+    @usableFromInline var toMagic: IntVector
+    /// The bits of the largest number.
+    @usableFromInline var limit: IntVector
+    /// From here on a value saturates: a little more than the maximum is but the rounding of the scale.
+    @usableFromInline var saturation: Vector
+
+    @inlinable @inline(always)
+    public init(mantissaBits: Int32, minimumExponent: Int32, maximum: Float) {
+        least = IntVector(repeating: (minimumExponent &+ 127) &<< 23)
+        self.mantissaBits = IntVector(repeating: mantissaBits &<< 23)
+        toMagic = IntVector(repeating: (23 &- mantissaBits) &<< 23 &+ 0x40_0000)
+        limit = IntVector(repeating: Int32(bitPattern: maximum.bitPattern))
+        saturation = splat(maximum * (1 + 0x1p-20))
+    }
+
+    @inlinable @inline(always)
+    public init(_ settings: QuantizerSettings) {
+        self.init(
+            mantissaBits: settings.mantissaBits, minimumExponent: settings.minimumExponent, maximum: settings.maximum)
+    }
+
+    /// Block scales in E4M3.
+    @inlinable @inline(always)
+    public static var e4m3: ElementGrid { ElementGrid(mantissaBits: 3, minimumExponent: -6, maximum: 448) }
+
+    /// The bits of 2^max(exponent of x, minimum).
+    @inlinable @inline(always)
+    func exponentBits(_ x: Vector) -> IntVector {
+        let bits = unsafeBitCast(x, to: IntVector.self) & 0x7F80_0000
+        return least.replacing(with: bits, where: bits .> least)
+    }
+
+    /// To the nearest number of the grid, ties to even; `x` must not exceed the largest.
+    ///
+    /// Adding 1.5 · 2²³ times the grid's spacing at x rounds there.
+    @inlinable @inline(always)
+    func round(_ x: Vector) -> Vector {
+        let magic = unsafeBitCast(exponentBits(x) &+ toMagic, to: Vector.self)
+        return (x + magic) - magic
+    }
+
+    /// The grid's spacing at x, and its inverse.
+    @inlinable @inline(always)
+    func spacing(_ x: Vector) -> (spacing: Vector, inverse: Vector) {
+        let bits = exponentBits(x) &- mantissaBits
+        return (
+            unsafeBitCast(bits, to: Vector.self),
+            unsafeBitCast(IntVector(repeating: 254 &<< 23) &- bits, to: Vector.self)
+        )
+    }
+
+    /// Rounds down with the complement of the probability with which it rounds up: the expected value is x.
+    /// - Parameter uniform: random numbers in (0, 1).
+    @inlinable @inline(always)
+    func round(_ x: Vector, _ uniform: Vector, floor: (Vector) -> Vector) -> Vector {
+        let bits = unsafeBitCast(x, to: IntVector.self)
+        let (spacing, inverse) = spacing(x)
+        let magnitude = floor(unsafeBitCast(bits & 0x7FFF_FFFF, to: Vector.self) * inverse + uniform) * spacing
+        return unsafeBitCast(
+            unsafeBitCast(magnitude, to: IntVector.self) | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
+    }
 }
 
-/// The bits of 2^max(exponent of x, minimum).
+/// The integer part of a number from 0 to 2²².
 @inlinable @inline(always)
-func exponentBits(_ x: Vector, _ minimum: Int32) -> IntVector {
-    let bits = unsafeBitCast(x, to: IntVector.self) & 0x7F80_0000
-    let least = IntVector(repeating: (minimum &+ 127) &<< 23)
-    return bits.replacing(with: least, where: least .> bits)
-}
-
-/// Rounds down with the complement of the probability with which it rounds up: the expected value is x.
-/// - Parameter uniform: random numbers in (0, 1).
-@inlinable @inline(always)
-func roundStochastically(
-    _ x: Vector, _ uniform: Vector, _ mantissaBits: Int32, _ minimumExponent: Int32
-) -> Vector {
-    let bits = unsafeBitCast(x, to: IntVector.self)
-    let spacingBits = exponentBits(x, minimumExponent) &- (mantissaBits &<< 23)
-    let spacing = unsafeBitCast(spacingBits, to: Vector.self)
-    let inverse = unsafeBitCast(IntVector(repeating: 254 &<< 23) &- spacingBits, to: Vector.self)
-    let steps = unsafeBitCast(bits & 0x7FFF_FFFF, to: Vector.self) * inverse + uniform
-    let nearest = (steps + 8_388_608) - 8_388_608
-    let whole = nearest.replacing(with: nearest - 1, where: nearest .> steps)
-    let magnitude = whole * spacing
-    return unsafeBitCast(
-        unsafeBitCast(magnitude, to: IntVector.self) | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
+public func integerPart(_ x: Vector) -> Vector {
+    let nearest = (x + 8_388_608) - 8_388_608
+    return nearest.replacing(with: nearest - 1, where: nearest .> x)
 }
 
 /// 2^e for e from −127 to 127.
@@ -100,7 +144,7 @@ func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: F
 @inlinable @inline(always)
 func e4m3Scale(_ amax: Vector, _ settings: QuantizerSettings, factor: Float) -> Vector {
     let ideal = (amax / splat(settings.maximum * settings.prescale)) * splat(settings.tensorEncode) * splat(factor)
-    return roundToGrid(ideal.replacing(with: splat(448), where: ideal .> splat(448)), 3, -6)
+    return ElementGrid.e4m3.round(ideal.replacing(with: splat(448), where: ideal .> splat(448)))
 }
 
 // MARK: One tile
@@ -294,6 +338,23 @@ public func magnitudesBody(_ x: ReadRow, _ depth: Int, _ blockLength: Int, _ ama
 @inlinable @inline(always)
 func store(_ vector: Vector, bitPattern p: UnsafeMutablePointer<Int32>) {
     UnsafeMutableRawPointer(p).storeBytes(of: vector, as: Vector.self)
+}
+
+/// See `KernelTable.largestMagnitude`.
+@inlinable @inline(always)
+public func largestMagnitudeBody(_ source: ReadRow, _ lines: Int, _ length: Int, _ stride: Int) -> Int32 {
+    var all = IntVector()
+    var start = source
+    var line = 0
+    while line < lines {
+        forEachStrip(length) { offset, count in
+            let bits = unsafeBitCast(load(start + offset, count), to: IntVector.self) & 0x7FFF_FFFF
+            all = all.replacing(with: bits, where: bits .> all)
+        }
+        start += stride
+        line &+= 1
+    }
+    return largest(all)
 }
 
 /// The largest lane.

@@ -47,6 +47,7 @@ public func correctScalesBody(
     _ settings: QuantizerSettings, _ scales: WriteRow, _ encodes: WriteRow
 ) {
     let limit = splat(settings.maximum)
+    let grid = ElementGrid(settings)
     var start = 0
     while start < depth {
         var squares = Vector()
@@ -57,7 +58,7 @@ public func correctScalesBody(
             var limited = y.replacing(with: limit, where: y .> limit)
             limited = limited.replacing(with: 0 - limit, where: limited .< 0 - limit)
             squares = fma(y, y, squares)
-            products = fma(y, roundToGrid(limited, settings.mantissaBits, settings.minimumExponent), products)
+            products = fma(y, grid.round(limited), products)
             k &+= 1
         }
         let correction = splat(1).replacing(with: squares / products, where: products .> Vector())
@@ -69,7 +70,7 @@ public func correctScalesBody(
                 UnsafeRawPointer(amax + at).loadUnaligned(as: IntVector.self), to: Vector.self)
             var ideal = e4m3Scale(magnitude, settings, factor: 1) * correction
             ideal = ideal.replacing(with: splat(448), where: ideal .> splat(448))
-            var result = roundStochastically(ideal, load(uniforms + k &* 16, 16), 3, -6)
+            var result = ElementGrid.e4m3.round(ideal, load(uniforms + k &* 16, 16), floor: integerPart)
             result = result.replacing(with: splat(448), where: result .> splat(448)) * splat(settings.tensorDecode)
             let vanishes = result .< splat(0x1p-126)
             result = result.replacing(with: Vector(), where: vanishes)
@@ -91,6 +92,7 @@ public func followAverageBody(
 ) {
     let largest = splat(settings.maximum)
     let signBit = IntVector(repeating: Int32.min)
+    let grid = ElementGrid(settings)
     var k = 0
     while k < depth {
         let block = k / settings.blockLength &* 16
@@ -99,12 +101,9 @@ public func followAverageBody(
         let sign = unsafeBitCast(value, to: IntVector.self) & signBit
         let y = unsafeBitCast(unsafeBitCast(value * encode, to: IntVector.self) & 0x7FFF_FFFF, to: Vector.self)
         let magnitude = y.replacing(with: largest, where: y .> largest)
-        let spacingBits = exponentBits(magnitude, settings.minimumExponent) &- (settings.mantissaBits &<< 23)
-        let spacing = unsafeBitCast(spacingBits, to: Vector.self)
-        let inverse = unsafeBitCast(IntVector(repeating: 254 &<< 23) &- spacingBits, to: Vector.self)
+        let (spacing, inverse) = grid.spacing(magnitude)
         let steps = magnitude * inverse
-        let nearest = (steps + 8_388_608) - 8_388_608
-        let whole = nearest.replacing(with: nearest - 1, where: nearest .> steps)
+        let whole = integerPart(steps)
         let low = whole * spacing
         let high = low.replacing(with: low + spacing, where: whole .< steps)
         let scaled = load(average + k &* 16, 16) * encode

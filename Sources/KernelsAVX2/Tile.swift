@@ -11,6 +11,9 @@ let registerTileColumns = 16
 let cacheDepth = 512
 
 @inline(always)
+func floor(_ x: Vector) -> Vector { integerPart(x) }
+
+@inline(always)
 func loadColumns(_ source: ReadRow, _ stride: Int, _ target: WriteRow) { loadColumnsBody(source, stride, target) }
 
 @inline(always)

@@ -13,6 +13,9 @@ let cacheDepth = 1024
 @inline(always)
 func squareRoot(_ x: Vector) -> Vector { _mm512_sqrt_ps(x) }
 
+@inline(always)
+func floor(_ x: Vector) -> Vector { _mm512_floor_ps(x) }
+
 /// 12 × 32: 24 accumulators, two vectors of the right panel and one broadcast of the left fill 27 of 32 registers.
 @inline(always)
 func multiplyTile(

@@ -142,6 +142,10 @@ public struct Kernels: KernelTable {
         magnitudesBody(x, depth, blockLength, amax)
     }
 
+    public func largestMagnitude(_ source: ReadRow, lines: Int, length: Int, stride: Int) -> Int32 {
+        largestMagnitudeBody(source, lines, length, stride)
+    }
+
     public func blockScales(
         _ amax: UnsafePointer<Int32>, count: Int, _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow
     ) { blockScalesBody(amax, count, settings, scales, encodes) }
@@ -174,9 +178,9 @@ public struct Kernels: KernelTable {
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums)
+            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums, floor: floor)
         } else {
-            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums)
+            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums, floor: floor)
         }
     }
 
@@ -186,9 +190,9 @@ public struct Kernels: KernelTable {
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeFloatsBody(x, depth, valid, scales, encodes, uniforms, settings, target, targetStride, sums)
+            encodeFloatsBody(x, depth, valid, scales, encodes, uniforms, settings, target, targetStride, sums, floor: floor)
         } else {
-            encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, target, targetStride, sums)
+            encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, target, targetStride, sums, floor: floor)
         }
     }
 
@@ -200,9 +204,9 @@ public struct Kernels: KernelTable {
     ) {
         if let uniforms {
             encodeHalvesBody(
-                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums)
+                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums, floor: floor)
         } else {
-            encodeHalvesBody(x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums)
+            encodeHalvesBody(x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums, floor: floor)
         }
     }
 

@@ -9,6 +9,9 @@ let registerTileColumns = 8
 let cacheDepth = 256
 
 @inline(always)
+func floor(_ x: Vector) -> Vector { integerPart(x) }
+
+@inline(always)
 func loadColumns(_ source: ReadRow, _ stride: Int, _ target: WriteRow) { loadColumnsBody(source, stride, target) }
 
 @inline(always)

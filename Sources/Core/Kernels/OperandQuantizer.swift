@@ -49,6 +49,10 @@ struct OperandQuantizer {
     // MARK: First pass
 
     func findMagnitudes(piece: Int, _ scratch: QuantizerScratch) {
+        if onlyLargestCounts {
+            findLargest(piece: piece)
+            return
+        }
         for strip in piece * Self.pieceStrips..<(piece + 1) * Self.pieceStrips {
             let rows = min(QuantizerTile.rows, view.rows - strip * QuantizerTile.rows)
             if rows <= 0 { break }
@@ -60,6 +64,7 @@ struct OperandQuantizer {
                 let largest = kernels.magnitudes(
                     scratch.tile, depth: length, blockLength: settings.blockLength, into: scratch.amax)
                 stripAmax = max(stripAmax, largest)
+                if case .vector = format.block { continue }
                 let blocks = (length + settings.blockLength - 1) / settings.blockLength
                 for block in 0..<blocks {
                     var blockAmax: Int32 = 0
@@ -73,6 +78,30 @@ struct OperandQuantizer {
             }
             tables.strips[strip] = stripAmax
         }
+    }
+
+    /// Nothing but the tensor's largest magnitude is asked for, and the source's values are not transformed.
+    private var onlyLargestCounts: Bool {
+        if format.hadamard != nil || (view.rowStride != 1 && view.columnStride != 1) { return false }
+        switch format.block {
+        case .vector, .tensor: return true
+        case .row, .square: return false
+        }
+    }
+
+    /// Reads a piece's share of the source as it lies in memory. The first of the piece's strips takes the magnitude.
+    private func findLargest(piece: Int) {
+        let strips = (view.rows + 15) / 16
+        let first = piece * Self.pieceStrips
+        if first >= strips { return }
+        for strip in first..<min(first + Self.pieceStrips, strips) { tables.strips[strip] = 0 }
+        let isRow = view.columnStride == 1
+        let (lines, length) = isRow ? (view.rows, view.columns) : (view.columns, view.rows)
+        let stride = isRow ? view.rowStride : view.columnStride
+        let shares = (strips + Self.pieceStrips - 1) / Self.pieceStrips
+        let (start, end) = (lines * piece / shares, lines * (piece + 1) / shares)
+        tables.strips[first] = kernels.largestMagnitude(
+            view.base + start * stride, lines: end - start, length: length, stride: stride)
     }
 
     /// To be called between the passes.
