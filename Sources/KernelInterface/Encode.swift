@@ -61,7 +61,7 @@ public func encodeIntegersBody(
     floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
-    let grid = ElementGrid(settings)
+    let grid = ElementGrid.e2m1
     var low = target.low
     var high = target.high
     let isWhole = high == low + 32
@@ -262,7 +262,10 @@ func sumOfRows(_ errors: Vector) -> Vector {
 
 /// See `KernelTable.uniforms`.
 @inlinable @inline(always)
-public func uniformsBody(_ key: SIMD2<UInt32>, _ firstRow: Int, _ group: Int, _ u: WriteRow) {
+public func uniformsBody(
+    _ key: SIMD2<UInt32>, _ firstRow: Int, _ group: Int, _ u: WriteRow,
+    philox: (UInt32, SIMD16<UInt32>, SIMD2<UInt32>) -> PhiloxWords
+) {
     let lanes = SIMD16<UInt32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
     let rows = lanes &+ UInt32(truncatingIfNeeded: firstRow)
     var j = 0
@@ -287,37 +290,36 @@ func storeUniforms(_ words: SIMD16<UInt32>, _ u: WriteRow) {
     store(unsafeBitCast(high, to: Vector.self) - 1, u + 256, 16)
 }
 
+public typealias PhiloxWords = (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
+
 /// Philox 4×32-10 (Salmon et al., SC 2011) with the counters (c0, c1, 0, 0).
 @inlinable @inline(always)
-func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>)
-    -> (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
+public func philoxBody(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>)
+    -> PhiloxWords
 {
-    // Even and odd lanes apart, each in the low half of 64 bits. The high halves hold anything: the multiplication
-    // ignores them.
-    @inline(always) func next(
-        _ x: (SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>), _ k0: UInt32, _ k1: UInt32
-    ) -> (SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>, SIMD8<UInt64>) {
-        let p = (x.0 & 0xFFFF_FFFF) &* SIMD8(repeating: 0xD251_1F53)
-        let q = (x.2 & 0xFFFF_FFFF) &* SIMD8(repeating: 0xCD9E_8D57)
-        return ((q &>> 32) ^ x.1 ^ UInt64(k0), q, (p &>> 32) ^ x.3 ^ UInt64(k1), p)
-    }
-    let pairs = unsafeBitCast(c1, to: SIMD8<UInt64>.self)
-    var even = (SIMD8(repeating: UInt64(c0)), pairs, SIMD8<UInt64>(), SIMD8<UInt64>())
-    var odd = (SIMD8(repeating: UInt64(c0)), pairs &>> 32, SIMD8<UInt64>(), SIMD8<UInt64>())
+    var (a, b, c, d) = (SIMD16<UInt32>(repeating: c0), c1, SIMD16<UInt32>(), SIMD16<UInt32>())
     var k0 = key.x
     var k1 = key.y
     var round = 0
     while round < 10 {
-        even = next(even, k0, k1)
-        odd = next(odd, k0, k1)
+        let p = multiplyWide(a, 0xD251_1F53)
+        let q = multiplyWide(c, 0xCD9E_8D57)
+        (a, b, c, d) = (q.high ^ b ^ k0, q.low, p.high ^ d ^ k1, p.low)
         k0 = k0 &+ 0x9E37_79B9
         k1 = k1 &+ 0xBB67_AE85
         round &+= 1
     }
-    @inline(always) func join(_ even: SIMD8<UInt64>, _ odd: SIMD8<UInt64>) -> SIMD16<UInt32> {
-        unsafeBitCast((even & 0xFFFF_FFFF) | (odd &<< 32), to: SIMD16<UInt32>.self)
-    }
-    return (join(even.0, odd.0), join(even.1, odd.1), join(even.2, odd.2), join(even.3, odd.3))
+    return (a, b, c, d)
+}
+
+@inlinable @inline(always)
+func multiplyWide(_ x: SIMD16<UInt32>, _ factor: UInt64) -> (low: SIMD16<UInt32>, high: SIMD16<UInt32>) {
+    let pairs = unsafeBitCast(x, to: SIMD8<UInt64>.self)
+    let even = (pairs & 0xFFFF_FFFF) &* SIMD8(repeating: factor)
+    let odd = (pairs &>> 32) &* SIMD8(repeating: factor)
+    let low = (even & 0xFFFF_FFFF) | (odd &<< 32)
+    let high = (even &>> 32) | (odd & 0xFFFF_FFFF_0000_0000)
+    return (unsafeBitCast(low, to: SIMD16<UInt32>.self), unsafeBitCast(high, to: SIMD16<UInt32>.self))
 }
 
 /// Turns a tile of four-value words around: see `KernelTable.writeRows`.

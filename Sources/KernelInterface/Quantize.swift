@@ -28,7 +28,7 @@ public struct ElementGrid {
         least = IntVector(repeating: (minimumExponent &+ 127) &<< 23)
         self.mantissaBits = IntVector(repeating: mantissaBits &<< 23)
         toMagic = IntVector(repeating: (23 &- mantissaBits) &<< 23 &+ 0x40_0000)
-        limit = IntVector(repeating: Int32(bitPattern: maximum.bitPattern))
+        limit = unsafeBitCast(splat(maximum), to: IntVector.self)
         saturation = splat(maximum * (1 + 0x1p-20))
     }
 
@@ -38,7 +38,10 @@ public struct ElementGrid {
             mantissaBits: settings.mantissaBits, minimumExponent: settings.minimumExponent, maximum: settings.maximum)
     }
 
-    /// Block scales in E4M3.
+    @inlinable @inline(always)
+    public static var e2m1: ElementGrid { ElementGrid(mantissaBits: 1, minimumExponent: 0, maximum: 6) }
+
+    /// Also that of block scales.
     @inlinable @inline(always)
     public static var e4m3: ElementGrid { ElementGrid(mantissaBits: 3, minimumExponent: -6, maximum: 448) }
 

@@ -14,6 +14,9 @@ let cacheDepth = 512
 func floor(_ x: Vector) -> Vector { integerPart(x) }
 
 @inline(always)
+func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>) -> PhiloxWords { philoxBody(c0, c1, key) }
+
+@inline(always)
 func loadColumns(_ source: ReadRow, _ stride: Int, _ target: WriteRow) { loadColumnsBody(source, stride, target) }
 
 @inline(always)

@@ -169,7 +169,7 @@ public struct Kernels: KernelTable {
     ) { followAverageBody(x, average, depth, scales, encodes, settings) }
 
     public func uniforms(key: SIMD2<UInt32>, firstRow: Int, group: Int, into u: WriteRow) {
-        uniformsBody(key, firstRow, group, u)
+        uniformsBody(key, firstRow, group, u, philox: philox)
     }
 
     public func encodeIntegers(
@@ -178,9 +178,11 @@ public struct Kernels: KernelTable {
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums, floor: floor)
+            encodeIntegersBody(
+                x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums, floor: floor)
         } else {
-            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums, floor: floor)
+            encodeIntegersBody(
+                x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums, floor: floor)
         }
     }
 
@@ -190,7 +192,8 @@ public struct Kernels: KernelTable {
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeFloatsBody(x, depth, valid, scales, encodes, uniforms, settings, target, targetStride, sums, floor: floor)
+            encodeFloatsBody(
+                x, depth, valid, scales, encodes, uniforms, settings, target, targetStride, sums, floor: floor)
         } else {
             encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, target, targetStride, sums, floor: floor)
         }
@@ -204,9 +207,11 @@ public struct Kernels: KernelTable {
     ) {
         if let uniforms {
             encodeHalvesBody(
-                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums, floor: floor)
+                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums,
+                floor: floor)
         } else {
-            encodeHalvesBody(x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums, floor: floor)
+            encodeHalvesBody(
+                x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums, floor: floor)
         }
     }
 
