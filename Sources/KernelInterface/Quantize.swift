@@ -269,24 +269,21 @@ public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD
     while start < depth {
         let group = x + start &* 16
         // Two levels of butterflies at a time; the first pass turns signs.
-        var quarter = 1
+        var first = 0
+        while first < size {
+            let word = first < 32 ? signs.x : first < 64 ? signs.y : first < 96 ? signs.z : signs.w
+            let four = word &>> UInt32(truncatingIfNeeded: first & 31)
+            butterflies(group + first &* 16, 1, four, 1)
+            first &+= 4
+        }
+        var quarter = 4
         while quarter &* 4 <= size {
-            var first = 0
+            let last = quarter &* 4 == size ? factor : 1
+            first = 0
             while first < size {
                 var j = first
                 while j < first &+ quarter {
-                    @inline(always) func value(_ index: Int) -> Vector {
-                        let at = j &+ index &* quarter
-                        let value = load(group + at &* 16, 16)
-                        return quarter == 1 && isNegative(at, signs) ? 0 - value : value
-                    }
-                    let (a, b, c, d) = (value(0), value(1), value(2), value(3))
-                    let (e, f, g, h) = (a + b, a - b, c + d, c - d)
-                    let last = splat(quarter &* 4 == size ? factor : 1)
-                    store((e + g) * last, group + j &* 16, 16)
-                    store((f + h) * last, group + (j &+ quarter) &* 16, 16)
-                    store((e - g) * last, group + (j &+ 2 &* quarter) &* 16, 16)
-                    store((f - h) * last, group + (j &+ 3 &* quarter) &* 16, 16)
+                    butterflies(group + j &* 16, quarter, 0, last)
                     j &+= 1
                 }
                 first &+= quarter &* 4
@@ -308,10 +305,20 @@ public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD
     }
 }
 
+/// Two levels on four vectors.
+/// - Parameter signs: a set bit turns the sign of its vector first.
 @inlinable @inline(always)
-func isNegative(_ index: Int, _ signs: SIMD4<UInt32>) -> Bool {
-    let word = index < 32 ? signs.x : index < 64 ? signs.y : index < 96 ? signs.z : signs.w
-    return (word &>> UInt32(truncatingIfNeeded: index & 31)) & 1 != 0
+func butterflies(_ x: WriteRow, _ stride: Int, _ signs: UInt32, _ factor: Float) {
+    @inline(always) func value(_ index: Int) -> Vector {
+        let value = load(x + index &* stride &* 16, 16)
+        return (signs &>> UInt32(truncatingIfNeeded: index)) & 1 != 0 ? 0 - value : value
+    }
+    let (a, b, c, d) = (value(0), value(1), value(2), value(3))
+    let (e, f, g, h) = (a + b, a - b, c + d, c - d)
+    store((e + g) * splat(factor), x, 16)
+    store((f + h) * splat(factor), x + stride &* 16, 16)
+    store((e - g) * splat(factor), x + 2 &* stride &* 16, 16)
+    store((f - h) * splat(factor), x + 3 &* stride &* 16, 16)
 }
 
 /// See `KernelTable.magnitudes`.

@@ -10,13 +10,20 @@ func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>) -> PhiloxW
     var even = (SIMD8(repeating: UInt64(c0)), pairs, SIMD8<UInt64>(), SIMD8<UInt64>())
     var odd = (SIMD8(repeating: UInt64(c0)), pairs &>> 32, SIMD8<UInt64>(), SIMD8<UInt64>())
     var keys = key
-    var round = 0
-    while round < 10 {
+    @inline(always) func twoRounds() {
         even = nextRound(even, keys)
         odd = nextRound(odd, keys)
         keys = SIMD2(keys.x &+ 0x9E37_79B9, keys.y &+ 0xBB67_AE85)
-        round &+= 1
+        even = nextRound(even, keys)
+        odd = nextRound(odd, keys)
+        keys = SIMD2(keys.x &+ 0x9E37_79B9, keys.y &+ 0xBB67_AE85)
     }
+    // Without a loop, so that the next counters' rounds overlap with these: each waits for the one before it.
+    twoRounds()
+    twoRounds()
+    twoRounds()
+    twoRounds()
+    twoRounds()
     return (join(even.0, odd.0), join(even.1, odd.1), join(even.2, odd.2), join(even.3, odd.3))
 }
 
