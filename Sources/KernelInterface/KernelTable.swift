@@ -138,8 +138,9 @@ public protocol KernelTable: Sendable {
 
     /// Loads a tile: element (i, k) is read at source[i · across + k · along]. Rows from `rows` on and depths from `depth`
     /// to `padded` become zero.
+    /// - Parameter ahead: the distance to where the next tile begins, which is fetched into the cache.
     func loadTile(
-        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow)
+        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, ahead: Int, into x: WriteRow)
     /// Transforms groups of `size` values along the depth, a multiple of it: signs, butterflies, 1 / √size.
     /// - Parameter signs: bit k % 32 of word k / 32 turns the sign of value k of a group.
     func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>)

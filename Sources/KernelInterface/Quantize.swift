@@ -1,3 +1,5 @@
+public import CProcessor
+
 /// The quantizer works on tiles of 16 rows by up to 128 values along the reduction axis, laid out [k][16]: the lanes of a
 /// vector are rows, so that amax, scales, transforms and sums need no work across lanes.
 public enum QuantizerTile {
@@ -155,8 +157,8 @@ func e4m3Scale(_ amax: Vector, _ settings: QuantizerSettings, factor: Float) -> 
 /// Loads a tile: see `KernelTable.loadTile`.
 @inlinable @inline(always)
 public func loadTileBody(
-    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ x: WriteRow,
-    loadColumns: (ReadRow, Int, WriteRow) -> Void
+    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ ahead: Int,
+    _ x: WriteRow, loadColumns: (ReadRow, Int, WriteRow) -> Void
 ) {
     if rows < 16 {
         var at = 0
@@ -168,12 +170,22 @@ public func loadTileBody(
     var k = 0
     if across == 1 {
         while k < depth {
-            store(load(source + k &* along, rows), x + k &* 16, 16)
+            let line = source + k &* along
+            processor_prefetch(line + ahead)
+            store(load(line, rows), x + k &* 16, 16)
             k &+= 1
         }
     } else if along == 1 {
         if rows == 16 {
             while k &+ 8 <= depth {
+                // A cache line holds 16 values: half of the rows' lines at each of two steps.
+                var row = k & 8
+                let next = source + (ahead &+ (k &- row))
+                let end = row &+ 8
+                while row < end {
+                    processor_prefetch(next + row &* across)
+                    row &+= 1
+                }
                 loadColumns(source + k, across, x + k &* 16)
                 k &+= 8
             }

@@ -130,8 +130,8 @@ public struct Kernels: KernelTable {
     public func multiplyAddProbe(rounds: Int, seeds: WriteRow) -> Int { runMultiplyAddProbe(rounds, seeds) }
 
     public func loadTile(
-        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow
-    ) { loadTileBody(source, across, along, rows, depth, padded, x, loadColumns: loadColumns) }
+        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, ahead: Int, into x: WriteRow
+    ) { loadTileBody(source, across, along, rows, depth, padded, ahead, x, loadColumns: loadColumns) }
 
     public func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>) {
         hadamardBody(x, depth, size, signs)

@@ -60,7 +60,9 @@ struct OperandQuantizer {
             for row in 0..<16 { rowAmax[row] = 0 }
             var stripAmax: Int32 = 0
             for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
-                let length = load(view, strip: strip, rows: rows, start: start, into: scratch.tile)
+                let length = load(
+                    view, strip: strip, rows: rows, start: start, ahead: QuantizerTile.depth * view.columnStride,
+                    into: scratch.tile)
                 let largest = kernels.magnitudes(
                     scratch.tile, depth: length, blockLength: settings.blockLength, into: scratch.amax)
                 stripAmax = max(stripAmax, largest)
@@ -117,18 +119,32 @@ struct OperandQuantizer {
     /// Values of the tile at `start` along the reduction axis.
     func length(at start: Int) -> Int { min(QuantizerTile.depth, layout.depth - start) }
 
-    /// - Parameter view: the operand, or its average.
+    /// - Parameters:
+    ///   - view: the operand, or its average.
+    ///   - ahead: the distance to where the next tile begins.
     /// - Returns: values along the reduction axis.
-    private func load(_ view: MatrixView, strip: Int, rows: Int, start: Int, into tile: WriteRow) -> Int {
+    private func load(
+        _ view: MatrixView, strip: Int, rows: Int, start: Int, ahead: Int, into tile: WriteRow
+    ) -> Int {
         let length = length(at: start)
         let source = rows > 0 ? view.base + strip * 16 * view.rowStride + start * view.columnStride : view.base
         kernels.loadTile(
             source, across: view.rowStride, along: view.columnStride, rows: rows,
-            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, into: tile)
+            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, ahead: ahead,
+            into: tile)
         if let hadamard = format.hadamard {
             kernels.hadamard(tile, depth: length, size: hadamard.size, signs: random.signs(hadamard.signs))
         }
         return length
+    }
+
+    /// The second pass takes a piece's strips one after the other, then goes on along the reduction axis.
+    private func distanceToNext(_ view: MatrixView, strip: Int) -> Int {
+        let index = strip % Self.pieceStrips
+        let isLast = index == Self.pieceStrips - 1 || (strip + 1) * QuantizerTile.rows >= view.rows
+        return isLast
+            ? QuantizerTile.depth * view.columnStride - index * QuantizerTile.rows * view.rowStride
+            : QuantizerTile.rows * view.rowStride
     }
 
     // MARK: Second pass
@@ -164,7 +180,8 @@ struct OperandQuantizer {
         _ health: inout QuantizationHealth
     ) -> Bool {
         let rows = max(0, min(16, view.rows - strip * 16))
-        let length = load(view, strip: strip, rows: rows, start: start, into: scratch.tile)
+        let length = load(
+            view, strip: strip, rows: rows, start: start, ahead: distanceToNext(view, strip: strip), into: scratch.tile)
         let blocks = (length + settings.blockLength - 1) / settings.blockLength
         let largest = findBlockMagnitudes(strip: strip, start: start, length: length, blocks: blocks, scratch)
         if settings.usesDeviation {
@@ -200,7 +217,8 @@ struct OperandQuantizer {
         guard let average else { return }
         let tile = scratch.words.assumingMemoryBound(to: Float.self)
         let rows = max(0, min(16, average.rows - strip * 16))
-        let length = load(average, strip: strip, rows: rows, start: start, into: tile)
+        let length = load(
+            average, strip: strip, rows: rows, start: start, ahead: distanceToNext(average, strip: strip), into: tile)
         kernels.followAverage(
             scratch.tile, average: tile, depth: length, scales: scratch.scales, encodes: scratch.encodes, settings)
     }
