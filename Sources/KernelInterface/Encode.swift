@@ -17,25 +17,26 @@ public struct IntegerTarget {
 
 /// Rounds one vector and counts what happens to it.
 ///
-/// - Parameter uniform: random numbers for stochastic rounding; nil for rounding to nearest. Callers are compiled for each
-///   case, so that their loops hold no branch.
+/// - Parameters:
+///   - uniform: random numbers for stochastic rounding; nil for rounding to nearest. Callers are compiled for each case, so
+///     that their loops hold no branch.
+///   - count: 1, or 0 for what doesn't count as underflowed.
 @inlinable @inline(always)
 func quantize(
-    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ isPadding: Bool,
-    _ settings: QuantizerSettings, _ sums: inout QuantizationSums
+    _ x: Vector, _ scale: Vector, _ encode: Vector, _ uniform: ReadRow?, _ count: IntVector,
+    _ grid: ElementGrid, _ sums: inout QuantizationSums, floor: (Vector) -> Vector
 ) -> (q: Vector, dequantized: Vector) {
-    let limit = splat(settings.maximum)
-    var y = x * encode
-    let magnitude = unsafeBitCast(unsafeBitCast(y, to: IntVector.self) & 0x7FFF_FFFF, to: Vector.self)
-    // A little more than the maximum is but the rounding of the scale.
-    let saturates = magnitude .> limit * splat(1 + 0x1p-20)
-    y = y.replacing(with: limit, where: y .> limit)
-    y = y.replacing(with: 0 - limit, where: y .< 0 - limit)
+    let bits = unsafeBitCast(x * encode, to: IntVector.self)
+    let magnitude = bits & 0x7FFF_FFFF
+    let saturates = unsafeBitCast(magnitude, to: Vector.self) .> grid.saturation
+    // Integers order magnitudes as well, and have an instruction for the smaller one whatever it does to NaN.
+    let limited = grid.limit.replacing(with: magnitude, where: grid.limit .> magnitude)
+    let y = unsafeBitCast(limited | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
     let q =
         if let uniform {
-            roundStochastically(y, load(uniform, 16), settings.mantissaBits, settings.minimumExponent)
+            grid.round(y, load(uniform, 16), floor: floor)
         } else {
-            roundToGrid(y, settings.mantissaBits, settings.minimumExponent)
+            grid.round(y)
         }
     let dequantized = q * scale
     let error = x - dequantized
@@ -44,23 +45,31 @@ func quantize(
     sums.products = fma(x, dequantized, sums.products)
     sums.saturated = sums.saturated.replacing(with: sums.saturated &+ 1, where: saturates)
     let vanishes = (q .== 0) .& (x .!= 0)
-    let one = IntVector(repeating: isPadding ? 0 : 1)
-    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ one, where: vanishes)
+    sums.underflowed = sums.underflowed.replacing(with: sums.underflowed &+ count, where: vanishes)
     return (q, dequantized)
 }
+
+@inlinable @inline(always)
+func counts(_ k: Int, _ valid: Int) -> IntVector { IntVector(repeating: k < valid ? 1 : 0) }
 
 /// See `KernelTable.encodeIntegers`.
 @inlinable @inline(always)
 public func encodeIntegersBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ chunk: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ bias: Int32, _ target: IntegerTarget,
-    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>
+    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>,
+    floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
+    let grid = ElementGrid.e2m1
     var low = target.low
     var high = target.high
-    // Adding 1.5 · 2²³ leaves an integer in the low bits, which a bias makes positive.
-    let shift = splat(12_582_912) + Float(bias)
+    let isWhole = high == low + 32
+    // Adding 1.5 · 2²² leaves halves in the low bits. Two values share it, 128 halves more each, so that no sign borrows
+    // from the neighbour.
+    let shift = splat(6_291_456 + 0.5 * Float((bias &+ 128) &* 257))
+    // The bits of 1.5 · 2²², and the 128 of each byte, whose addition only flipped the highest bit.
+    let flipped = IntVector(repeating: 0x4AC0_0000 ^ Int32(bitPattern: 0x8080_8080))
     var start = 0
     var total = totals
     while start < depth {
@@ -71,28 +80,35 @@ public func encodeIntegersBody(
         var chunkTotal = Vector()
         var k = start
         while k < end {
-            var word = IntVector()
-            var byte: Int32 = 0
-            while byte < 4 {
-                let at = (k &+ Int(byte)) &* 16
-                let isPadding = k &+ Int(byte) >= valid
+            @inline(always) func value(_ index: Int) -> Vector {
+                let at = (k &+ index) &* 16
                 let q = quantize(
-                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, isPadding, settings, &sum
+                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k &+ index, valid), grid, &sum,
+                    floor: floor
                 ).q
                 chunkTotal += q
-                let integer = unsafeBitCast(fma(q, splat(2), shift), to: IntVector.self) & 0xFF
-                word |= integer &<< (8 &* byte)
-                byte &+= 1
+                return q
             }
-            low.storeBytes(of: word.lowHalf, as: SIMD8<Int32>.self)
+            @inline(always) func pair(_ first: Vector, _ second: Vector) -> IntVector {
+                unsafeBitCast(second * splat(256) + (first + shift), to: IntVector.self)
+            }
+            let first = pair(value(0), value(1))
+            let second = pair(value(2), value(3))
+            let word = first ^ (second &<< 16) ^ flipped
+            // One whole vector where possible: two halves would halve all vectors that they are made from.
+            if isWhole {
+                low.storeBytes(of: word, as: IntVector.self)
+            } else {
+                low.storeBytes(of: word.lowHalf, as: SIMD8<Int32>.self)
+                if let upper = high {
+                    upper.storeBytes(of: word.highHalf, as: SIMD8<Int32>.self)
+                    high = upper + target.stride
+                }
+            }
             low += target.stride
-            if let upper = high {
-                upper.storeBytes(of: word.highHalf, as: SIMD8<Int32>.self)
-                high = upper + target.stride
-            }
             k &+= 4
         }
-        let doubled = unsafeBitCast(fma(chunkTotal, splat(2), splat(12_582_912)), to: IntVector.self) &- 0x4B40_0000
+        let doubled = unsafeBitCast(chunkTotal + splat(6_291_456), to: IntVector.self) &- 0x4AC0_0000
         store(unsafeBitCast(doubled, to: Vector.self), bitPattern: total)
         total += 16
         start = end
@@ -105,9 +121,11 @@ public func encodeIntegersBody(
 public func encodeFloatsBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ dequantizes: Bool, _ target: WriteRow, _ targetStride: Int,
-    _ sums: UnsafeMutablePointer<QuantizationSums>
+    _ sums: UnsafeMutablePointer<QuantizationSums>,
+    floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
+    let grid = ElementGrid(settings)
     var start = 0
     while start < depth {
         let block = start / settings.blockLength &* 16
@@ -118,7 +136,8 @@ public func encodeFloatsBody(
         while k < end {
             let at = k &* 16
             let rounded = quantize(
-                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum)
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
+                floor: floor)
             store(dequantizes ? rounded.dequantized : rounded.q, target + k &* targetStride, 16)
             k &+= 1
         }
@@ -132,9 +151,11 @@ public func encodeFloatsBody(
 public func encodeHalvesBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ factor: Float, _ isDoubled: Bool, _ target: UnsafeMutableRawPointer,
-    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>
+    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>,
+    floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
+    let grid = ElementGrid(settings)
     var start = 0
     while start < depth {
         let block = start / settings.blockLength &* 16
@@ -145,7 +166,8 @@ public func encodeHalvesBody(
         while k < end {
             let at = k &* 16
             let q = quantize(
-                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, k >= valid, settings, &sum
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
+                floor: floor
             ).q
             let halves = halfBits(q * splat(factor))
             let to = target + k &* stride
@@ -171,7 +193,7 @@ func halfBits(_ x: Vector) -> IntVector {
     // Subnormals are multiples of 2⁻²⁴.
     let scaled = fma(unsafeBitCast(magnitude, to: Vector.self), splat(16_777_216), splat(12_582_912))
     let subnormal = unsafeBitCast(scaled, to: IntVector.self) & 0xFFFF
-    let result = normal.replacing(with: subnormal, where: magnitude .< (113 &<< 23))
+    let result = normal.replacing(with: subnormal, where: magnitude .< IntVector(repeating: 113 &<< 23))
     return result | ((bits &>> 16) & 0x8000)
 }
 
@@ -206,6 +228,7 @@ public func preferFourBody(
 func squaredError(
     _ x: ReadRow, _ start: Int, _ end: Int, _ scale: Vector, _ encode: Vector, _ settings: QuantizerSettings
 ) -> Vector {
+    let grid = ElementGrid(settings)
     @inline(always) func lane(_ j: Int) -> Vector {
         var total = Vector()
         var k = start &+ j
@@ -214,7 +237,7 @@ func squaredError(
             var y = value * encode
             y = y.replacing(with: splat(settings.maximum), where: y .> splat(settings.maximum))
             y = y.replacing(with: splat(0 - settings.maximum), where: y .< splat(0 - settings.maximum))
-            let error = value - roundToGrid(y, settings.mantissaBits, settings.minimumExponent) * scale
+            let error = value - grid.round(y) * scale
             total = fma(error, error, total)
             k &+= 16
         }
@@ -239,7 +262,10 @@ func sumOfRows(_ errors: Vector) -> Vector {
 
 /// See `KernelTable.uniforms`.
 @inlinable @inline(always)
-public func uniformsBody(_ key: SIMD2<UInt32>, _ firstRow: Int, _ group: Int, _ u: WriteRow) {
+public func uniformsBody(
+    _ key: SIMD2<UInt32>, _ firstRow: Int, _ group: Int, _ u: WriteRow,
+    philox: (UInt32, SIMD16<UInt32>, SIMD2<UInt32>) -> PhiloxWords
+) {
     let lanes = SIMD16<UInt32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
     let rows = lanes &+ UInt32(truncatingIfNeeded: firstRow)
     var j = 0
@@ -264,10 +290,12 @@ func storeUniforms(_ words: SIMD16<UInt32>, _ u: WriteRow) {
     store(unsafeBitCast(high, to: Vector.self) - 1, u + 256, 16)
 }
 
+public typealias PhiloxWords = (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
+
 /// Philox 4×32-10 (Salmon et al., SC 2011) with the counters (c0, c1, 0, 0).
 @inlinable @inline(always)
-func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>)
-    -> (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
+public func philoxBody(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>)
+    -> PhiloxWords
 {
     var (a, b, c, d) = (SIMD16<UInt32>(repeating: c0), c1, SIMD16<UInt32>(), SIMD16<UInt32>())
     var k0 = key.x
@@ -297,29 +325,24 @@ func multiplyWide(_ x: SIMD16<UInt32>, _ factor: UInt64) -> (low: SIMD16<UInt32>
 /// Turns a tile of four-value words around: see `KernelTable.writeRows`.
 @inlinable @inline(always)
 public func writeRowsBody(
-    _ words: UnsafePointer<UInt32>, _ count: Int, _ rows: Int, _ target: UnsafeMutableRawPointer, _ rowStride: Int
+    _ words: UnsafePointer<UInt32>, _ count: Int, _ rows: Int, _ target: UnsafeMutableRawPointer, _ rowStride: Int,
+    storeColumns: (ReadRow, WriteRow, Int) -> Void
 ) {
-    let source = UnsafeRawPointer(words).assumingMemoryBound(to: Float.self)
-    let destination = target.assumingMemoryBound(to: Float.self)
-    let stride = rowStride &>> 2
-    var row = 0
-    while row < rows {
-        let valid = rows &- row < 8 ? rows &- row : 8
-        var k = 0
-        if valid == 8 {
-            while k &+ 8 <= count {
-                transpose(source + (k &* 16 &+ row), 16, destination + (row &* stride &+ k), stride)
-                k &+= 8
-            }
+    var k = 0
+    if rows == 16 {
+        let source = UnsafeRawPointer(words).assumingMemoryBound(to: Float.self)
+        let destination = target.assumingMemoryBound(to: Float.self)
+        while k &+ 8 <= count {
+            storeColumns(source + k &* 16, destination + k, rowStride &>> 2)
+            k &+= 8
         }
-        while k < count {
-            var i = row
-            while i < row &+ valid {
-                target.storeBytes(of: words[k &* 16 &+ i], toByteOffset: i &* rowStride &+ k &* 4, as: UInt32.self)
-                i &+= 1
-            }
-            k &+= 1
+    }
+    while k < count {
+        var row = 0
+        while row < rows {
+            target.storeBytes(of: words[k &* 16 &+ row], toByteOffset: row &* rowStride &+ k &* 4, as: UInt32.self)
+            row &+= 1
         }
-        row &+= 8
+        k &+= 1
     }
 }

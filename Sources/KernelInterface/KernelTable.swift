@@ -140,14 +140,17 @@ public protocol KernelTable: Sendable {
 
     /// Loads a tile: element (i, k) is read at source[i · across + k · along]. Rows from `rows` on and depths from `depth`
     /// to `padded` become zero.
+    /// - Parameter ahead: the distance to where the next tile begins, which is fetched into the cache.
     func loadTile(
-        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow)
+        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, ahead: Int, into x: WriteRow)
     /// Transforms groups of `size` values along the depth, a multiple of it: signs, butterflies, 1 / √size.
     /// - Parameter signs: bit k % 32 of word k / 32 turns the sign of value k of a group.
     func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>)
     /// Bits of the largest magnitude of each row of each block: amax[block][16].
     /// - Returns: the largest of all. From 0x7F80_0000 on a value is not finite.
     func magnitudes(_ x: ReadRow, depth: Int, blockLength: Int, into amax: UnsafeMutablePointer<Int32>) -> Int32
+    /// Bits of the largest magnitude of a matrix, of which line i begins at source[i · stride].
+    func largestMagnitude(_ source: ReadRow, lines: Int, length: Int, stride: Int) -> Int32
     /// Scales and encode factors of `count` blocks from bits of their amax: three arrays [block][16].
     func blockScales(
         _ amax: UnsafePointer<Int32>, count: Int, _ settings: QuantizerSettings, scales: WriteRow, encodes: WriteRow)

@@ -1,3 +1,5 @@
+public import CProcessor
+
 /// The quantizer works on tiles of 16 rows by up to 128 values along the reduction axis, laid out [k][16]: the lanes of a
 /// vector are rows, so that amax, scales, transforms and sums need no work across lanes.
 public enum QuantizerTile {
@@ -7,40 +9,87 @@ public enum QuantizerTile {
 
 // MARK: Scales
 
-/// To the nearest number of a grid, ties to even; `x` must not exceed the grid's largest number.
+/// The grid of an element's values, as vectors.
 ///
-/// Adding 1.5 · 2²³ times the grid's spacing at x rounds there.
-@inlinable @inline(always)
-func roundToGrid(_ x: Vector, _ mantissaBits: Int32, _ minimumExponent: Int32) -> Vector {
-    let magic = unsafeBitCast(
-        exponentBits(x, minimumExponent) &+ ((23 &- mantissaBits) &<< 23 &+ 0x40_0000), to: Vector.self)
-    return (x + magic) - magic
+/// A loop that rounds makes one of these before it: a vector made twice inside, for a comparison and for what is then
+/// chosen, keeps the compiler from seeing a minimum or maximum.
+@frozen
+public struct ElementGrid {
+    /// The bits of 2^(exponent of the smallest normal number).
+    @usableFromInline var least: IntVector
+    @usableFromInline var mantissaBits: IntVector
+    /// Turns the bits of a power of two into those of 1.5 · 2²³ times the grid's spacing there.
+    @usableFromInline var toMagic: IntVector
+    /// The bits of the largest number.
+    @usableFromInline var limit: IntVector
+    /// From here on a value saturates: a little more than the maximum is but the rounding of the scale.
+    @usableFromInline var saturation: Vector
+
+    @inlinable @inline(always)
+    public init(mantissaBits: Int32, minimumExponent: Int32, maximum: Float) {
+        least = IntVector(repeating: (minimumExponent &+ 127) &<< 23)
+        self.mantissaBits = IntVector(repeating: mantissaBits &<< 23)
+        toMagic = IntVector(repeating: (23 &- mantissaBits) &<< 23 &+ 0x40_0000)
+        limit = unsafeBitCast(splat(maximum), to: IntVector.self)
+        saturation = splat(maximum * (1 + 0x1p-20))
+    }
+
+    @inlinable @inline(always)
+    public init(_ settings: QuantizerSettings) {
+        self.init(
+            mantissaBits: settings.mantissaBits, minimumExponent: settings.minimumExponent, maximum: settings.maximum)
+    }
+
+    @inlinable @inline(always)
+    public static var e2m1: ElementGrid { ElementGrid(mantissaBits: 1, minimumExponent: 0, maximum: 6) }
+
+    /// Also that of block scales.
+    @inlinable @inline(always)
+    public static var e4m3: ElementGrid { ElementGrid(mantissaBits: 3, minimumExponent: -6, maximum: 448) }
+
+    /// The bits of 2^max(exponent of x, minimum).
+    @inlinable @inline(always)
+    func exponentBits(_ x: Vector) -> IntVector {
+        let bits = unsafeBitCast(x, to: IntVector.self) & 0x7F80_0000
+        return least.replacing(with: bits, where: bits .> least)
+    }
+
+    /// To the nearest number of the grid, ties to even; `x` must not exceed the largest.
+    ///
+    /// Adding 1.5 · 2²³ times the grid's spacing at x rounds there.
+    @inlinable @inline(always)
+    func round(_ x: Vector) -> Vector {
+        let magic = unsafeBitCast(exponentBits(x) &+ toMagic, to: Vector.self)
+        return (x + magic) - magic
+    }
+
+    /// The grid's spacing at x, and its inverse.
+    @inlinable @inline(always)
+    func spacing(_ x: Vector) -> (spacing: Vector, inverse: Vector) {
+        let bits = exponentBits(x) &- mantissaBits
+        return (
+            unsafeBitCast(bits, to: Vector.self),
+            unsafeBitCast(IntVector(repeating: 254 &<< 23) &- bits, to: Vector.self)
+        )
+    }
+
+    /// Rounds down with the complement of the probability with which it rounds up: the expected value is x.
+    /// - Parameter uniform: random numbers in (0, 1).
+    @inlinable @inline(always)
+    func round(_ x: Vector, _ uniform: Vector, floor: (Vector) -> Vector) -> Vector {
+        let bits = unsafeBitCast(x, to: IntVector.self)
+        let (spacing, inverse) = spacing(x)
+        let magnitude = floor(unsafeBitCast(bits & 0x7FFF_FFFF, to: Vector.self) * inverse + uniform) * spacing
+        return unsafeBitCast(
+            unsafeBitCast(magnitude, to: IntVector.self) | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
+    }
 }
 
-/// The bits of 2^max(exponent of x, minimum).
+/// The integer part of a number from 0 to 2²².
 @inlinable @inline(always)
-func exponentBits(_ x: Vector, _ minimum: Int32) -> IntVector {
-    let bits = unsafeBitCast(x, to: IntVector.self) & 0x7F80_0000
-    let least = IntVector(repeating: (minimum &+ 127) &<< 23)
-    return bits.replacing(with: least, where: least .> bits)
-}
-
-/// Rounds down with the complement of the probability with which it rounds up: the expected value is x.
-/// - Parameter uniform: random numbers in (0, 1).
-@inlinable @inline(always)
-func roundStochastically(
-    _ x: Vector, _ uniform: Vector, _ mantissaBits: Int32, _ minimumExponent: Int32
-) -> Vector {
-    let bits = unsafeBitCast(x, to: IntVector.self)
-    let spacingBits = exponentBits(x, minimumExponent) &- (mantissaBits &<< 23)
-    let spacing = unsafeBitCast(spacingBits, to: Vector.self)
-    let inverse = unsafeBitCast(IntVector(repeating: 254 &<< 23) &- spacingBits, to: Vector.self)
-    let steps = unsafeBitCast(bits & 0x7FFF_FFFF, to: Vector.self) * inverse + uniform
-    let nearest = (steps + 8_388_608) - 8_388_608
-    let whole = nearest.replacing(with: nearest - 1, where: nearest .> steps)
-    let magnitude = whole * spacing
-    return unsafeBitCast(
-        unsafeBitCast(magnitude, to: IntVector.self) | (bits & IntVector(repeating: Int32.min)), to: Vector.self)
+public func integerPart(_ x: Vector) -> Vector {
+    let nearest = (x + 8_388_608) - 8_388_608
+    return nearest.replacing(with: nearest - 1, where: nearest .> x)
 }
 
 /// 2^e for e from −127 to 127.
@@ -48,7 +97,7 @@ func roundStochastically(
 func powerOfTwo(_ e: IntVector) -> Vector {
     let field = e &+ 127
     // 2^−127 is subnormal.
-    let bits = (field &<< 23).replacing(with: 0x40_0000, where: field .== 0)
+    let bits = (field &<< 23).replacing(with: IntVector(repeating: 0x40_0000), where: field .== IntVector())
     return unsafeBitCast(bits, to: Vector.self)
 }
 
@@ -71,30 +120,28 @@ func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: F
         scale = e4m3Scale(amax, settings, factor: factor) * splat(settings.tensorDecode)
         encode = 1 / scale
         let vanishes = scale .< splat(least)
-        scale = scale.replacing(with: 0, where: vanishes)
-        encode = encode.replacing(with: 0, where: vanishes)
+        scale = scale.replacing(with: Vector(), where: vanishes)
+        encode = encode.replacing(with: Vector(), where: vanishes)
     case .e8m0Floor, .e8m0Ceiling, .e8m0Nearest:
         var exponent: IntVector
         if case .e8m0Floor = settings.rule {
             exponent = (amaxBits &>> 23) &- (127 &+ settings.maximumExponent)
-            exponent = exponent.replacing(with: -127, where: exponent .< -127)
+            exponent = limit(exponent, -127, 127)
         } else {
             let bits = unsafeBitCast(amax / splat(settings.maximum), to: IntVector.self)
             var up = IntVector(repeating: 0x40_0000)
             if case .e8m0Ceiling = settings.rule { up = IntVector(repeating: 0x7F_FFFF) }
             var code = (bits &+ up) &>> 23
-            code = code.replacing(with: 1, where: code .< 1)
-            code = code.replacing(with: 254, where: code .> 254)
+            code = limit(code, 1, 254)
             exponent = code &- 127
         }
-        exponent = exponent.replacing(with: 127, where: exponent .> 127)
         scale = powerOfTwo(exponent) * splat(1 / settings.prescale)
         encode = powerOfTwo(0 &- exponent) * splat(settings.prescale)
     }
-    let isZero = amaxBits .== 0
-    scale = scale.replacing(with: 0, where: isZero)
-    encode = encode.replacing(with: 0, where: isZero)
-    let isFinite = amaxBits .< 0x7F80_0000
+    let isZero = amaxBits .== IntVector()
+    scale = scale.replacing(with: Vector(), where: isZero)
+    encode = encode.replacing(with: Vector(), where: isZero)
+    let isFinite = amaxBits .< IntVector(repeating: 0x7F80_0000)
     return (splat(Float.nan).replacing(with: scale, where: isFinite), Vector().replacing(with: encode, where: isFinite))
 }
 
@@ -102,7 +149,7 @@ func blockScales(_ amaxBits: IntVector, _ settings: QuantizerSettings, factor: F
 @inlinable @inline(always)
 func e4m3Scale(_ amax: Vector, _ settings: QuantizerSettings, factor: Float) -> Vector {
     let ideal = (amax / splat(settings.maximum * settings.prescale)) * splat(settings.tensorEncode) * splat(factor)
-    return roundToGrid(ideal.replacing(with: 448, where: ideal .> 448), 3, -6)
+    return ElementGrid.e4m3.round(ideal.replacing(with: splat(448), where: ideal .> splat(448)))
 }
 
 // MARK: One tile
@@ -110,7 +157,8 @@ func e4m3Scale(_ amax: Vector, _ settings: QuantizerSettings, factor: Float) -> 
 /// Loads a tile: see `KernelTable.loadTile`.
 @inlinable @inline(always)
 public func loadTileBody(
-    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ x: WriteRow
+    _ source: ReadRow, _ across: Int, _ along: Int, _ rows: Int, _ depth: Int, _ padded: Int, _ ahead: Int,
+    _ x: WriteRow, loadColumns: (ReadRow, Int, WriteRow) -> Void
 ) {
     if rows < 16 {
         var at = 0
@@ -122,23 +170,27 @@ public func loadTileBody(
     var k = 0
     if across == 1 {
         while k < depth {
-            store(load(source + k &* along, rows), x + k &* 16, 16)
+            let line = source + k &* along
+            processor_prefetch(line + ahead)
+            store(load(line, rows), x + k &* 16, 16)
             k &+= 1
         }
     } else if along == 1 {
-        var row = 0
-        while row < rows {
-            let valid = rows &- row < 8 ? rows &- row : 8
-            k = 0
-            if valid == 8 {
-                while k &+ 8 <= depth {
-                    transpose(source + (row &* across &+ k), across, x + (k &* 16 &+ row), 16)
-                    k &+= 8
+        if rows == 16 {
+            while k &+ 8 <= depth {
+                // A cache line holds 16 values: half of the rows' lines at each of two steps.
+                var row = k & 8
+                let next = source + (ahead &+ (k &- row))
+                let end = row &+ 8
+                while row < end {
+                    processor_prefetch(next + row &* across)
+                    row &+= 1
                 }
+                loadColumns(source + k, across, x + k &* 16)
+                k &+= 8
             }
-            copyElements(source + row &* across, across, 1, valid, k, depth, x + row)
-            row &+= 8
         }
+        copyElements(source, across, 1, rows, k, depth, x)
     } else {
         copyElements(source, across, along, rows, 0, depth, x)
     }
@@ -162,6 +214,20 @@ func copyElements(
         }
         k &+= 1
     }
+}
+
+/// 16 rows × 8: target[j][i] = source[i][j], with 16 rows in the target's line.
+@inlinable @inline(always)
+public func loadColumnsBody(_ source: ReadRow, _ stride: Int, _ target: WriteRow) {
+    transpose(source, stride, target, 16)
+    transpose(source + 8 &* stride, stride, target + 8, 16)
+}
+
+/// 8 × 16: target[i][j] = source[j][i], with 16 rows in the source's line.
+@inlinable @inline(always)
+public func storeColumnsBody(_ source: ReadRow, _ target: WriteRow, _ stride: Int) {
+    transpose(source, 16, target, stride)
+    transpose(source + 8, 16, target + 8 &* stride, stride)
 }
 
 /// 8 × 8: target[j][i] = source[i][j].
@@ -214,35 +280,57 @@ public func hadamardBody(_ x: WriteRow, _ depth: Int, _ size: Int, _ signs: SIMD
     var start = 0
     while start < depth {
         let group = x + start &* 16
-        var j = 0
-        while j < size {
-            let word = j < 32 ? signs.x : j < 64 ? signs.y : j < 96 ? signs.z : signs.w
-            if (word &>> UInt32(truncatingIfNeeded: j & 31)) & 1 != 0 {
-                store(0 - load(group + j &* 16, 16), group + j &* 16, 16)
-            }
-            j &+= 1
+        // Two levels of butterflies at a time; the first pass turns signs.
+        var first = 0
+        while first < size {
+            let word = first < 32 ? signs.x : first < 64 ? signs.y : first < 96 ? signs.z : signs.w
+            let four = word &>> UInt32(truncatingIfNeeded: first & 31)
+            butterflies(group + first &* 16, 1, four, 1)
+            first &+= 4
         }
-        var half = 1
-        while half < size {
-            let isLast = half &* 2 == size
-            var first = 0
+        var quarter = 4
+        while quarter &* 4 <= size {
+            let last = quarter &* 4 == size ? factor : 1
+            first = 0
             while first < size {
-                j = first
-                while j < first &+ half {
-                    let low = group + j &* 16
-                    let high = low + half &* 16
-                    let a = load(low, 16)
-                    let b = load(high, 16)
-                    store(isLast ? (a + b) * splat(factor) : a + b, low, 16)
-                    store(isLast ? (a - b) * splat(factor) : a - b, high, 16)
+                var j = first
+                while j < first &+ quarter {
+                    butterflies(group + j &* 16, quarter, 0, last)
                     j &+= 1
                 }
-                first &+= half &* 2
+                first &+= quarter &* 4
             }
-            half &*= 2
+            quarter &*= 4
+        }
+        if quarter < size {
+            var low = group
+            while low < group + quarter &* 16 {
+                let high = low + quarter &* 16
+                let a = load(low, 16)
+                let b = load(high, 16)
+                store((a + b) * splat(factor), low, 16)
+                store((a - b) * splat(factor), high, 16)
+                low += 16
+            }
         }
         start &+= size
     }
+}
+
+/// Two levels on four vectors.
+/// - Parameter signs: a set bit turns the sign of its vector first.
+@inlinable @inline(always)
+func butterflies(_ x: WriteRow, _ stride: Int, _ signs: UInt32, _ factor: Float) {
+    @inline(always) func value(_ index: Int) -> Vector {
+        let value = load(x + index &* stride &* 16, 16)
+        return (signs &>> UInt32(truncatingIfNeeded: index)) & 1 != 0 ? 0 - value : value
+    }
+    let (a, b, c, d) = (value(0), value(1), value(2), value(3))
+    let (e, f, g, h) = (a + b, a - b, c + d, c - d)
+    store((e + g) * splat(factor), x, 16)
+    store((f + h) * splat(factor), x + stride &* 16, 16)
+    store((e - g) * splat(factor), x + 2 &* stride &* 16, 16)
+    store((f - h) * splat(factor), x + 3 &* stride &* 16, 16)
 }
 
 /// See `KernelTable.magnitudes`.
@@ -272,6 +360,23 @@ public func magnitudesBody(_ x: ReadRow, _ depth: Int, _ blockLength: Int, _ ama
 @inlinable @inline(always)
 func store(_ vector: Vector, bitPattern p: UnsafeMutablePointer<Int32>) {
     UnsafeMutableRawPointer(p).storeBytes(of: vector, as: Vector.self)
+}
+
+/// See `KernelTable.largestMagnitude`.
+@inlinable @inline(always)
+public func largestMagnitudeBody(_ source: ReadRow, _ lines: Int, _ length: Int, _ stride: Int) -> Int32 {
+    var all = IntVector()
+    var start = source
+    var line = 0
+    while line < lines {
+        forEachStrip(length) { offset, count in
+            let bits = unsafeBitCast(load(start + offset, count), to: IntVector.self) & 0x7FFF_FFFF
+            all = all.replacing(with: bits, where: bits .> all)
+        }
+        start += stride
+        line &+= 1
+    }
+    return largest(all)
 }
 
 /// The largest lane.

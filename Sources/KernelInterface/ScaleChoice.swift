@@ -12,9 +12,7 @@ public func deviationsBody(
         let end = start &+ blockLength < depth ? start &+ blockLength : depth
         let bits = UnsafeRawPointer(target).loadUnaligned(as: IntVector.self)
         // Powers of two that bring the largest values near 1, so that no square overflows or vanishes.
-        var exponent = bits &>> 23
-        exponent = exponent.replacing(with: 1, where: exponent .< 1)
-        exponent = exponent.replacing(with: 253, where: exponent .> 253)
+        let exponent = limit(bits &>> 23, 1, 253)
         let factor = unsafeBitCast((254 &- exponent) &<< 23, to: Vector.self)
         let inverseCount = splat(1 / Float(end &- start))
         var total = Vector()
@@ -34,8 +32,8 @@ public func deviationsBody(
         let deviation = squareRoot(squares * inverseCount) * splat(2.922_478_6)
         let magnitude = deviation * unsafeBitCast(exponent &<< 23, to: Vector.self)
         var result = unsafeBitCast(magnitude, to: IntVector.self)
-        result = result.replacing(with: 0x7F7F_FFFF, where: result .> 0x7F7F_FFFF)
-        let stays = (deviation .<= Vector()) .| (bits .>= 0x7F80_0000)
+        result = limit(result, Int32.min, 0x7F7F_FFFF)
+        let stays = (deviation .<= Vector()) .| (bits .>= IntVector(repeating: 0x7F80_0000))
         store(unsafeBitCast(result.replacing(with: bits, where: stays), to: Vector.self), bitPattern: target)
         target += 16
         start = end
@@ -49,6 +47,7 @@ public func correctScalesBody(
     _ settings: QuantizerSettings, _ scales: WriteRow, _ encodes: WriteRow
 ) {
     let limit = splat(settings.maximum)
+    let grid = ElementGrid(settings)
     var start = 0
     while start < depth {
         var squares = Vector()
@@ -59,7 +58,7 @@ public func correctScalesBody(
             var limited = y.replacing(with: limit, where: y .> limit)
             limited = limited.replacing(with: 0 - limit, where: limited .< 0 - limit)
             squares = fma(y, y, squares)
-            products = fma(y, roundToGrid(limited, settings.mantissaBits, settings.minimumExponent), products)
+            products = fma(y, grid.round(limited), products)
             k &+= 1
         }
         let correction = splat(1).replacing(with: squares / products, where: products .> Vector())
@@ -70,15 +69,15 @@ public func correctScalesBody(
             let magnitude = unsafeBitCast(
                 UnsafeRawPointer(amax + at).loadUnaligned(as: IntVector.self), to: Vector.self)
             var ideal = e4m3Scale(magnitude, settings, factor: 1) * correction
-            ideal = ideal.replacing(with: 448, where: ideal .> 448)
-            var result = roundStochastically(ideal, load(uniforms + k &* 16, 16), 3, -6)
-            result = result.replacing(with: 448, where: result .> 448) * splat(settings.tensorDecode)
+            ideal = ideal.replacing(with: splat(448), where: ideal .> splat(448))
+            var result = ElementGrid.e4m3.round(ideal, load(uniforms + k &* 16, 16), floor: integerPart)
+            result = result.replacing(with: splat(448), where: result .> splat(448)) * splat(settings.tensorDecode)
             let vanishes = result .< splat(0x1p-126)
-            result = result.replacing(with: 0, where: vanishes)
+            result = result.replacing(with: Vector(), where: vanishes)
             // Zero and NaN stay.
             let counts = scale .> Vector()
             store(scale.replacing(with: result, where: counts), scales + at, 16)
-            store(load(encodes + at, 16).replacing(with: 0, where: counts .& vanishes), encodes + at, 16)
+            store(load(encodes + at, 16).replacing(with: Vector(), where: counts .& vanishes), encodes + at, 16)
             k &+= settings.blockLength
         }
         start &+= size
@@ -93,6 +92,7 @@ public func followAverageBody(
 ) {
     let largest = splat(settings.maximum)
     let signBit = IntVector(repeating: Int32.min)
+    let grid = ElementGrid(settings)
     var k = 0
     while k < depth {
         let block = k / settings.blockLength &* 16
@@ -101,12 +101,9 @@ public func followAverageBody(
         let sign = unsafeBitCast(value, to: IntVector.self) & signBit
         let y = unsafeBitCast(unsafeBitCast(value * encode, to: IntVector.self) & 0x7FFF_FFFF, to: Vector.self)
         let magnitude = y.replacing(with: largest, where: y .> largest)
-        let spacingBits = exponentBits(magnitude, settings.minimumExponent) &- (settings.mantissaBits &<< 23)
-        let spacing = unsafeBitCast(spacingBits, to: Vector.self)
-        let inverse = unsafeBitCast(IntVector(repeating: 254 &<< 23) &- spacingBits, to: Vector.self)
+        let (spacing, inverse) = grid.spacing(magnitude)
         let steps = magnitude * inverse
-        let nearest = (steps + 8_388_608) - 8_388_608
-        let whole = nearest.replacing(with: nearest - 1, where: nearest .> steps)
+        let whole = integerPart(steps)
         let low = whole * spacing
         let high = low.replacing(with: low + spacing, where: whole .< steps)
         let scaled = load(average + k &* 16, 16) * encode

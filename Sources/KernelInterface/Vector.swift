@@ -117,6 +117,14 @@ public func limit(_ x: Vector, _ low: Float, _ high: Float) -> Vector {
     return below.replacing(with: splat(high), where: below .> splat(high))
 }
 
+/// x limited to low...high.
+@inlinable @inline(always)
+public func limit(_ x: IntVector, _ low: Int32, _ high: Int32) -> IntVector {
+    let (least, most) = (IntVector(repeating: low), IntVector(repeating: high))
+    let below = x.replacing(with: least, where: least .> x)
+    return below.replacing(with: most, where: below .> most)
+}
+
 /// The largest lane; lanes that are NaN may be ignored.
 @inlinable @inline(always)
 public func largest(_ vector: Vector) -> Float {

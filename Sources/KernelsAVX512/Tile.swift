@@ -13,6 +13,9 @@ let cacheDepth = 1024
 func squareRoot(_ x: Vector) -> Vector { _mm512_sqrt_ps(x) }
 
 @inline(always)
+func floor(_ x: Vector) -> Vector { _mm512_floor_ps(x) }
+
+@inline(always)
 func multiplyTile(
     _ depth: Int, _ left: ReadRow, _ right: ReadRow, _ c: WriteRow, _ rowStride: Int, _ accumulate: Bool
 ) {

@@ -130,8 +130,8 @@ public struct Kernels: KernelTable {
     public func multiplyAddProbe(rounds: Int, seeds: WriteRow) -> Int { runMultiplyAddProbe(rounds, seeds) }
 
     public func loadTile(
-        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, into x: WriteRow
-    ) { loadTileBody(source, across, along, rows, depth, padded, x) }
+        _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, ahead: Int, into x: WriteRow
+    ) { loadTileBody(source, across, along, rows, depth, padded, ahead, x, loadColumns: loadColumns) }
 
     public func hadamard(_ x: WriteRow, depth: Int, size: Int, signs: SIMD4<UInt32>) {
         hadamardBody(x, depth, size, signs)
@@ -140,6 +140,10 @@ public struct Kernels: KernelTable {
     public func magnitudes(_ x: ReadRow, depth: Int, blockLength: Int, into amax: UnsafeMutablePointer<Int32>) -> Int32
     {
         magnitudesBody(x, depth, blockLength, amax)
+    }
+
+    public func largestMagnitude(_ source: ReadRow, lines: Int, length: Int, stride: Int) -> Int32 {
+        largestMagnitudeBody(source, lines, length, stride)
     }
 
     public func blockScales(
@@ -165,7 +169,7 @@ public struct Kernels: KernelTable {
     ) { followAverageBody(x, average, depth, scales, encodes, settings) }
 
     public func uniforms(key: SIMD2<UInt32>, firstRow: Int, group: Int, into u: WriteRow) {
-        uniformsBody(key, firstRow, group, u)
+        uniformsBody(key, firstRow, group, u, philox: philox)
     }
 
     public func encodeIntegers(
@@ -174,9 +178,11 @@ public struct Kernels: KernelTable {
         sums: UnsafeMutablePointer<QuantizationSums>
     ) {
         if let uniforms {
-            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums)
+            encodeIntegersBody(
+                x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums, floor: floor)
         } else {
-            encodeIntegersBody(x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums)
+            encodeIntegersBody(
+                x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums, floor: floor)
         }
     }
 
@@ -187,9 +193,11 @@ public struct Kernels: KernelTable {
     ) {
         if let uniforms {
             encodeFloatsBody(
-                x, depth, valid, scales, encodes, uniforms, settings, dequantizes, target, targetStride, sums)
+                x, depth, valid, scales, encodes, uniforms, settings, dequantizes, target, targetStride, sums,
+                floor: floor)
         } else {
-            encodeFloatsBody(x, depth, valid, scales, encodes, nil, settings, dequantizes, target, targetStride, sums)
+            encodeFloatsBody(
+                x, depth, valid, scales, encodes, nil, settings, dequantizes, target, targetStride, sums, floor: floor)
         }
     }
 
@@ -201,15 +209,17 @@ public struct Kernels: KernelTable {
     ) {
         if let uniforms {
             encodeHalvesBody(
-                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums)
+                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums,
+                floor: floor)
         } else {
-            encodeHalvesBody(x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums)
+            encodeHalvesBody(
+                x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums, floor: floor)
         }
     }
 
     public func writeRows(
         _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int
-    ) { writeRowsBody(words, count, rows, target, rowStride) }
+    ) { writeRowsBody(words, count, rows, target, rowStride, storeColumns: storeColumns) }
 
     public func corrections(_ totals: UnsafeMutablePointer<Int32>) {
         let raw = UnsafeMutableRawPointer(totals)

@@ -9,6 +9,18 @@ let registerTileColumns = 8
 let cacheDepth = 256
 
 @inline(always)
+func floor(_ x: Vector) -> Vector { integerPart(x) }
+
+@inline(always)
+func philox(_ c0: UInt32, _ c1: SIMD16<UInt32>, _ key: SIMD2<UInt32>) -> PhiloxWords { philoxBody(c0, c1, key) }
+
+@inline(always)
+func loadColumns(_ source: ReadRow, _ stride: Int, _ target: WriteRow) { loadColumnsBody(source, stride, target) }
+
+@inline(always)
+func storeColumns(_ source: ReadRow, _ target: WriteRow, _ stride: Int) { storeColumnsBody(source, target, stride) }
+
+@inline(always)
 func squareRoot(_ x: Vector) -> Vector { x.squareRoot() }
 
 /// 4 × 8 with fused multiply-adds, which cost a library call each on a processor or in a build without them.

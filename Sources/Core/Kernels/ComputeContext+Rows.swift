@@ -123,14 +123,15 @@ extension ComputeContext {
                 let wanted = max(0, min(length, columns - start))
                 kernels.loadTile(
                     gradient + first * depth + start, across: depth, along: 1, rows: count,
-                    depth: isTransformed ? length : wanted, padded: length, into: scratch.tile)
+                    depth: isTransformed ? length : wanted, padded: length, ahead: QuantizerTile.depth,
+                    into: scratch.tile)
                 if !isTransformed, let hadamard {
                     kernels.hadamard(scratch.tile, depth: length, size: hadamard.size, signs: signs)
                 }
                 if let factors {
                     kernels.loadTile(
                         factors + first * depth + start, across: depth, along: 1, rows: count, depth: length,
-                        padded: length, into: scratch.uniforms)
+                        padded: length, ahead: QuantizerTile.depth, into: scratch.uniforms)
                     for index in 0..<length * 16 { scratch.tile[index] *= scratch.uniforms[index] }
                 }
                 if let hadamard {

@@ -51,6 +51,10 @@ struct OperandQuantizer {
     // MARK: First pass
 
     func findMagnitudes(piece: Int, _ scratch: QuantizerScratch) {
+        if onlyLargestCounts {
+            findLargest(piece: piece)
+            return
+        }
         for strip in piece * Self.pieceStrips..<(piece + 1) * Self.pieceStrips {
             let rows = min(QuantizerTile.rows, view.rows - strip * QuantizerTile.rows)
             if rows <= 0 { break }
@@ -58,10 +62,13 @@ struct OperandQuantizer {
             for row in 0..<16 { rowAmax[row] = 0 }
             var stripAmax: Int32 = 0
             for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
-                let length = load(view, strip: strip, rows: rows, start: start, into: scratch.tile)
+                let length = load(
+                    view, strip: strip, rows: rows, start: start, ahead: QuantizerTile.depth * view.columnStride,
+                    into: scratch.tile)
                 let largest = kernels.magnitudes(
                     scratch.tile, depth: length, blockLength: settings.blockLength, into: scratch.amax)
                 stripAmax = max(stripAmax, largest)
+                if case .vector = format.block { continue }
                 let blocks = (length + settings.blockLength - 1) / settings.blockLength
                 for block in 0..<blocks {
                     var blockAmax: Int32 = 0
@@ -77,6 +84,30 @@ struct OperandQuantizer {
         }
     }
 
+    /// Nothing but the tensor's largest magnitude is asked for, and the source's values are not transformed.
+    private var onlyLargestCounts: Bool {
+        if format.hadamard != nil || (view.rowStride != 1 && view.columnStride != 1) { return false }
+        switch format.block {
+        case .vector, .tensor: return true
+        case .row, .square: return false
+        }
+    }
+
+    /// Reads a piece's share of the source as it lies in memory. The first of the piece's strips takes the magnitude.
+    private func findLargest(piece: Int) {
+        let strips = (view.rows + 15) / 16
+        let first = piece * Self.pieceStrips
+        if first >= strips { return }
+        for strip in first..<min(first + Self.pieceStrips, strips) { tables.strips[strip] = 0 }
+        let isRow = view.columnStride == 1
+        let (lines, length) = isRow ? (view.rows, view.columns) : (view.columns, view.rows)
+        let stride = isRow ? view.rowStride : view.columnStride
+        let shares = (strips + Self.pieceStrips - 1) / Self.pieceStrips
+        let (start, end) = (lines * piece / shares, lines * (piece + 1) / shares)
+        tables.strips[first] = kernels.largestMagnitude(
+            view.base + start * stride, lines: end - start, length: length, stride: stride)
+    }
+
     /// To be called between the passes.
     mutating func useMagnitudes() {
         var largest: Int32 = 0
@@ -90,18 +121,32 @@ struct OperandQuantizer {
     /// Values of the tile at `start` along the reduction axis.
     func length(at start: Int) -> Int { min(QuantizerTile.depth, layout.depth - start) }
 
-    /// - Parameter view: the operand, or its average.
+    /// - Parameters:
+    ///   - view: the operand, or its average.
+    ///   - ahead: the distance to where the next tile begins.
     /// - Returns: values along the reduction axis.
-    private func load(_ view: MatrixView, strip: Int, rows: Int, start: Int, into tile: WriteRow) -> Int {
+    private func load(
+        _ view: MatrixView, strip: Int, rows: Int, start: Int, ahead: Int, into tile: WriteRow
+    ) -> Int {
         let length = length(at: start)
         let source = rows > 0 ? view.base + strip * 16 * view.rowStride + start * view.columnStride : view.base
         kernels.loadTile(
             source, across: view.rowStride, along: view.columnStride, rows: rows,
-            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, into: tile)
+            depth: min(length, view.columns - start), padded: (length + 3) / 4 * 4, ahead: ahead,
+            into: tile)
         if let hadamard = format.hadamard {
             kernels.hadamard(tile, depth: length, size: hadamard.size, signs: random.signs(hadamard.signs))
         }
         return length
+    }
+
+    /// The second pass takes a piece's strips one after the other, then goes on along the reduction axis.
+    private func distanceToNext(_ view: MatrixView, strip: Int) -> Int {
+        let index = strip % Self.pieceStrips
+        let isLast = index == Self.pieceStrips - 1 || (strip + 1) * QuantizerTile.rows >= view.rows
+        return isLast
+            ? QuantizerTile.depth * view.columnStride - index * QuantizerTile.rows * view.rowStride
+            : QuantizerTile.rows * view.rowStride
     }
 
     // MARK: Second pass
@@ -140,7 +185,8 @@ struct OperandQuantizer {
         _ health: inout QuantizationHealth
     ) -> Bool {
         let rows = max(0, min(16, view.rows - strip * 16))
-        let length = load(view, strip: strip, rows: rows, start: start, into: scratch.tile)
+        let length = load(
+            view, strip: strip, rows: rows, start: start, ahead: distanceToNext(view, strip: strip), into: scratch.tile)
         let blocks = (length + settings.blockLength - 1) / settings.blockLength
         let largest = findBlockMagnitudes(strip: strip, start: start, length: length, blocks: blocks, scratch)
         if settings.usesDeviation {
@@ -176,7 +222,8 @@ struct OperandQuantizer {
         guard let average else { return }
         let tile = scratch.words.assumingMemoryBound(to: Float.self)
         let rows = max(0, min(16, average.rows - strip * 16))
-        let length = load(average, strip: strip, rows: rows, start: start, into: tile)
+        let length = load(
+            average, strip: strip, rows: rows, start: start, ahead: distanceToNext(average, strip: strip), into: tile)
         kernels.followAverage(
             scratch.tile, average: tile, depth: length, scales: scratch.scales, encodes: scratch.encodes, settings)
     }
