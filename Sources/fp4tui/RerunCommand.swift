@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Foundation
+import KernelInterface
 import Runs
 
 /// `fp4tui rerun`: trains a recorded run again, and compares the bits.
@@ -10,7 +11,9 @@ struct RerunCommand: AsyncParsableCommand {
         discussion: """
             Trains with the settings and the commands that were recorded, up to the last step that was, and compares
             every loss, gradient norm, learning rate and evaluation, and the weights of the last checkpoint, bit for
-            bit. Nothing is written. The exit code is 0 if all are the same, and 1 if one differs.
+            bit. Nothing is written. The exit code is 0 if all are the same, and 1 if one differs. The kernels are
+            those that the run had, if this processor can run them: FP8 has other bits with others, unless
+            training.strict_fp8 is set.
 
             Example: fp4tui rerun default-1
             """)
@@ -35,7 +38,9 @@ struct RerunCommand: AsyncParsableCommand {
         let recording = try RecordingReader.read(try RunFolder.named(run))
         var configuration = recording.manifest.configuration
         if let threads { configuration.run.threads = threads }
-        if let kernels { configuration.run.kernels = kernels }
+        let recorded = recording.description?.kernels
+        let used = kernels ?? Self.runnable(recorded)
+        if let used { configuration.run.kernels = used }
         let interrupts = Interrupts()
         let rerun = try Rerun(recording, configuration: configuration)
         interrupts.onFirst { [engine = rerun.engine] in engine.send(.stop(save: nil)) }
@@ -55,7 +60,18 @@ struct RerunCommand: AsyncParsableCommand {
         } else {
             try output.write(Self.text(result) + "\n")
         }
-        if !result.isSame { throw ExitCode(1) }
+        if !result.isSame {
+            if let recorded, used != recorded, !configuration.training.strictFP8 {
+                let note = "The run had the kernels \(recorded); with others FP8 has other bits.\n"
+                FileHandle.standardError.write(Data(note.utf8))
+            }
+            throw ExitCode(1)
+        }
+    }
+
+    /// Kernels that a run had; nil if they don't run here.
+    static func runnable(_ kernels: String?) -> String? {
+        kernels.flatMap(KernelTier.init(rawValue:)).flatMap { KernelTier.available.contains($0) ? $0.rawValue : nil }
     }
 
     static func text(_ result: Rerun.Result) -> String {

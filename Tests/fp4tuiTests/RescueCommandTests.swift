@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import KernelInterface
 import Runs
 import Testing
 
@@ -79,6 +80,41 @@ import Testing
             #expect(changes.first?.modules.contains { $0.module == .head } == true)
             #expect(changes.allSatisfy { $0.modules.count <= 2 })
             #expect(Self.losses(rescued.events)[29] < Self.losses(left.events)[29] - 0.5)
+        }
+    }
+
+    /// FP8's bits may depend on the kernels.
+    @Test func aRunIsTrainedAgainWithTheKernelsThatItHad() throws {
+        try withTemporaryFolder { folder in
+            let run = folder + "/run"
+            let first = try Binary.run(
+                Self.small + ["--steps", "3", "--recipe", "fp8-block", "--run-dir", run]
+                    + ["--set", "run.kernels=portable"])
+            #expect(first.status == 0, "\(first.errors)")
+            let manifest = try RunManifest.read(RunFolder(run))
+            #expect(manifest.configuration.run.kernels == "portable")
+            // As if it had been chosen by the machine.
+            for name in try FileManager.default.contentsOfDirectory(atPath: run) where name.hasSuffix(".json") {
+                let text = try String(contentsOfFile: "\(run)/\(name)", encoding: .utf8)
+                try text.replacingOccurrences(of: "\"portable\"", with: "\"auto\"").write(
+                    toFile: "\(run)/\(name)", atomically: true, encoding: .utf8)
+            }
+            try #expect(RunManifest.read(RunFolder(run)).configuration.run.kernels == "auto")
+            let again = try Binary.run(["rerun", run])
+            #expect(again.output.hasPrefix("the same bits: 3 steps"), "\(again.output) \(again.errors)")
+            #expect(again.errors.isEmpty)
+            if KernelTier.available.contains(.avx512bf16) {
+                let other = try Binary.run(["rerun", run, "--kernels", "avx512bf16"])
+                #expect(other.status == 1)
+                #expect(other.output.hasPrefix("different: "))
+                #expect(other.errors == "The run had the kernels portable; with others FP8 has other bits.\n")
+            }
+        }
+        #expect(RerunCommand.runnable("portable") == "portable")
+        #expect(RerunCommand.runnable("sse") == nil)
+        #expect(RerunCommand.runnable(nil) == nil)
+        for tier in KernelTier.allCases {
+            #expect((RerunCommand.runnable(tier.rawValue) != nil) == KernelTier.available.contains(tier))
         }
     }
 
