@@ -44,11 +44,10 @@ final class PseudoTerminal {
         defer { (words + pairs).forEach { free($0) } }
         var controller: Int32 = -1
         var terminal: Int32 = -1
-        process = pt_start(path, &words, &pairs, Int32(rows), Int32(columns), &controller, &terminal)
+        process = pt_start(path, &words, &pairs, Int32(rows), Int32(columns), &controller, &terminal, &modesBefore)
         self.controller = controller
         self.terminal = terminal
         guard process > 0 else { throw StartError() }
-        _ = pt_modes_equal(terminal, &modesBefore)
     }
 
     deinit {
@@ -62,7 +61,7 @@ final class PseudoTerminal {
     }
 
     /// Whether the terminal is as it was before the program started.
-    var hasModesOfBefore: Bool { pt_modes_equal(terminal, &modesBefore) == 1 }
+    var hasModesOfBefore: Bool { pt_modes_equal(terminal, modesBefore) == 1 }
 
     var text: String { String(decoding: output, as: UTF8.self) }
 

@@ -13,13 +13,15 @@
 
 pid_t pt_start(
     const char *path, char *const *arguments, char *const *environment, int rows, int columns, int *controller,
-    int *terminal) {
+    int *terminal, void **modes) {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) return -1;
     int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
     if (slave < 0) return -1;
     fcntl(master, F_SETFD, FD_CLOEXEC);
     pt_resize(master, rows, columns);
+    *modes = malloc(sizeof(struct termios));
+    if (!*modes || tcgetattr(slave, *modes) != 0) return -1;
     pid_t process = fork();
     if (process == 0) {
         setsid();
@@ -41,16 +43,11 @@ int pt_resize(int controller, int rows, int columns) {
     return ioctl(controller, TIOCSWINSZ, &size);
 }
 
-int pt_modes_equal(int terminal, void **modes) {
+int pt_modes_equal(int terminal, const void *modes) {
     struct termios now;
     memset(&now, 0, sizeof now);
     if (tcgetattr(terminal, &now) != 0) return 0;
-    if (!*modes) {
-        *modes = malloc(sizeof now);
-        memcpy(*modes, &now, sizeof now);
-        return 1;
-    }
-    const struct termios *before = *modes;
+    const struct termios *before = modes;
     return now.c_iflag == before->c_iflag && now.c_oflag == before->c_oflag && now.c_cflag == before->c_cflag
         && now.c_lflag == before->c_lflag && memcmp(now.c_cc, before->c_cc, sizeof now.c_cc) == 0;
 }
