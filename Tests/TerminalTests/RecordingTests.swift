@@ -55,7 +55,7 @@ extension EndToEndTests {
         #expect(program.waitForEnd() == 0)
 
         let replay = try PseudoTerminal(["replay", run], rows: 40, columns: 120)
-        #expect(Self.shows(replay, "REPLAY"))
+        #expect(Self.shows(replay, "REPLAY", "plays it again"))
         replay.send(":export tensorboard \(path)/events\r")
         #expect(Self.shows(replay, "exported \(path)/events"))
         replay.send("q")
