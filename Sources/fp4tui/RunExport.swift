@@ -51,6 +51,19 @@ enum RunExport {
             throw UserError("export: \(path) holds \(name) already; name another folder")
         }
     }
+
+    /// What writes a run in a format to a path, and tells the share that is done.
+    ///
+    /// - Parameter flush: writes down what happened until now.
+    static func writer(
+        of folder: RunFolder, flush: @escaping @Sendable () -> Void
+    ) -> @Sendable (_ format: String, _ path: String, _ progress: (Double) throws -> Void) throws -> Void {
+        { format, path, progress in
+            guard let format = ExportCommand.Format(rawValue: format) else { return }
+            flush()
+            try write(folder, as: format, to: path, progress: progress)
+        }
+    }
 }
 
 extension DisplayOptions {
@@ -59,10 +72,6 @@ extension DisplayOptions {
     /// - Parameter flush: writes down what happened until now, if the run is one of this process.
     mutating func offerExport(of folder: RunFolder, flush: @escaping @Sendable () -> Void = {}) {
         exportFormats = ExportCommand.Format.allCases.map(\.rawValue)
-        export = { format, path, progress in
-            guard let format = ExportCommand.Format(rawValue: format) else { return }
-            flush()
-            try RunExport.write(folder, as: format, to: path, progress: progress)
-        }
+        export = RunExport.writer(of: folder, flush: flush)
     }
 }

@@ -37,6 +37,21 @@ import Testing
         }
     }
 
+    /// Only what is written down can be read: here nothing is, until the run is asked for it.
+    @Test func theRunIsWrittenDownFirst() throws {
+        try withTemporaryFolder { path in
+            let folder = try Self.recorded(in: path)
+            let away = path + "/away.jsonl"
+            try FileManager.default.moveItem(atPath: folder.eventsPath, toPath: away)
+            let write = RunExport.writer(of: folder) {
+                try? FileManager.default.moveItem(atPath: away, toPath: folder.eventsPath)
+            }
+            try write("csv", path + "/a.csv") { _ in }
+            let command = try Binary.run(["export", folder.path, "--format", "csv"])
+            #expect(try String(contentsOfFile: path + "/a.csv", encoding: .utf8) == command.output)
+        }
+    }
+
     @Test func nothingIsOverwritten() throws {
         try withTemporaryFolder { path in
             let folder = try Self.recorded(in: path)

@@ -375,7 +375,8 @@ struct OperandQuantizer {
         }
     }
 
-    // A panel's part of 16 rows is so short that vectors of a fixed length beat any loop.
+    // A panel's part of 16 rows is so short that vectors of a fixed length beat any loop. The parts are even, as the widths of
+    // all panels are.
 
     private static func copy(_ source: ReadRow, to target: WriteRow, count: Int, times factor: Float) {
         var index = 0
@@ -389,7 +390,6 @@ struct OperandQuantizer {
             UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD2<Float>.self)
             index += 2
         }
-        if index < count { target[index] = source[index] * factor }
     }
 
     private static func copy(_ source: UnsafePointer<Int32>, to target: UnsafeMutablePointer<Int32>, count: Int) {
@@ -404,7 +404,6 @@ struct OperandQuantizer {
             UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD2<Int32>.self)
             index += 2
         }
-        if index < count { target[index] = source[index] }
     }
 
     private func rightTarget(strip: Int, start: Int) -> IntegerTarget {
