@@ -143,8 +143,7 @@ struct BatchLog {
     private func probeLine(_ report: ProbeReport) -> String {
         func percent(_ x: Double?) -> String { x.map { LogFormat.fixed(100 * $0, decimals: 2) + " %" } ?? "-" }
         var fields = ["probe \(position(report.step))  gradient error \(percent(report.gradientError))"]
-        let worst = report.modules.max { ($0.gradientError ?? 0) < ($1.gradientError ?? 0) }
-        if let worst, let error = worst.gradientError, error > 0 {
+        if let (worst, error) = report.worst {
             let rho = worst.rho.map { " (rho \(LogFormat.fixed($0, decimals: 1)))" } ?? ""
             fields.append("worst \(worst.path) \(percent(error))\(rho)")
         }

@@ -122,6 +122,30 @@ import Testing
         }
     }
 
+    /// Nor does it raise modules for a low rho, as the probes of a recipe that goes by it do.
+    @Test func aProbeOnRequestChangesNothing() async throws {
+        func record(_ commands: [String], every: Int) async throws -> TrainingEngineTests.Record {
+            try await TrainingEngineTests.record(
+                PrecisionChangeTests.configuration {
+                    $0.recipe.schedule.triggers.rho = 1e9
+                    $0.health.probeEvery = every
+                    $0.run.commands = commands
+                })
+        }
+        func probes(_ record: TrainingEngineTests.Record) -> [Int] {
+            record.events.compactMap { if case .probed(let report) = $0 { report.step } else { nil } }
+        }
+        func raises(_ record: TrainingEngineTests.Record) -> Bool {
+            record.events.contains { if case .precisionChanged = $0 { true } else { false } }
+        }
+        let asked = try await record(["3: probe"], every: 0)
+        let plain = try await record([], every: 0)
+        let scheduled = try await record([], every: 3)
+        #expect(probes(asked) == [3] && probes(plain).isEmpty && probes(scheduled).first == 3)
+        #expect(!raises(asked) && raises(scheduled))
+        #expect(asked.steps.map(\.loss) == plain.steps.map(\.loss))
+    }
+
     @Test func gradientNormsAreThoseOfTheWeights() throws {
         let trainer = try PrecisionChangeTests.trainer(
             PrecisionChangeTests.configuration { $0.model.tiedEmbeddings = false })

@@ -38,7 +38,7 @@ import Testing
 
     @Test(arguments: [
         ("lr 2e-4", EngineCommand.setLearningRate(2e-4)), ("clip 0.5", .setGradientClip(0.5)),
-        ("clip 0", .setGradientClip(0)), ("sample", .sample), ("eval", .evaluate), ("save a b.bin ", .save("a b.bin")),
+        ("clip 0", .setGradientClip(0)), ("sample", .sample), ("eval", .evaluate), ("probe", .probe), ("save a b.bin ", .save("a b.bin")),
         ("  pause", .pause), ("prec mlp.* bf16", .setPrecision(try! PrecisionAssignment(parsing: "mlp.* bf16"))),
         ("undo", .undo), ("recipe bf16", .setRecipe(.bf16)),
     ])
@@ -62,7 +62,7 @@ import Testing
         ("theme", "theme needs a name or the path of a base16 file"), ("sample 3", "sample takes nothing after it"),
         (
             "lrr 1",
-            "unknown command lrr, try prec recipe schedule undo fork inspect sensitivity lr clip module-clip sample eval save save-state pause resume step stop compare export theme help quit"
+            "unknown command lrr, try prec recipe schedule undo fork inspect sensitivity lr clip module-clip sample eval probe save save-state pause resume step stop compare export theme help quit"
         ),
     ])
     func commandErrors(_ item: (line: String, message: String)) {

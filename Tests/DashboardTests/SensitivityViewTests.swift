@@ -147,6 +147,30 @@ extension Script {
         #expect(!Self.inspector(state).contains("~"))
     }
 
+    @Test func aProbeOnRequestIsAnswered() {
+        var state = Script.map()
+        state.map.view = .gradientError
+        let hint = "not measured yet"
+        #expect(Self.text(state).contains(hint))
+        state.keys(":")
+        state.type("probe")
+        #expect(state.keys(.enter) == [.send(.probe)])
+        #expect(state.message?.text == "probing")
+        let modules = [("layers.0.attn.q", 0.02), ("layers.1.mlp.up", 0.31)].map {
+            ProbeReport.Module(path: ModulePath($0.0), gradientError: $0.1, rho: nil)
+        }
+        state.on(
+            .event(
+                .probed(
+                    ProbeReport(
+                        step: 1234, loss: 2, referenceLoss: 2, gradientError: 0.125, modules: modules, attention: []))))
+        let text = "gradients are 13 % off BF16's; most layers.1.mlp.up, 31 %"
+        #expect(state.message?.text == "at step 1,234 \(text)")
+        #expect(state.events[0].text == text)
+        #expect(state.events[0].module == modules[1].path)
+        #expect(!Self.text(state).contains(hint))
+    }
+
     @Test func theInspectorAsksAgainForCodesAfterAChange() {
         var state = Script.map()
         state.keys("5")

@@ -23,6 +23,7 @@ extension EngineCommand {
         ("module-clip", "SCOPE [SETTINGS]", "clip the linears' gradients: off, module, or block limit=4 rescaling=sum"),
         ("sample", "", "sample text now"),
         ("eval", "", "evaluate on the validation sample now"),
+        ("probe", "", "hold every linear's gradient and time against BF16 now, on a fixed batch"),
         ("save", "PATH", "save the model"),
         ("save-state", "PATH", "save all that --resume needs to go on from here"),
         ("pause", "", "pause after the step in progress"),
@@ -79,6 +80,7 @@ extension EngineCommand {
         case "undo": self = .undo
         case "sample": self = .sample
         case "eval": self = .evaluate
+        case "probe": self = .probe
         case "pause": self = .pause
         case "resume": self = .resume
         case "step": self = .step
@@ -134,6 +136,7 @@ extension EngineCommand {
         case .setModuleClipping(let clipping): "module-clip \(clipping)"
         case .sample: "sample"
         case .evaluate: "eval"
+        case .probe: "probe"
         case .save(let path): "save \(path)"
         case .saveState(let path): "save-state \(path)"
         case .pause: "pause"

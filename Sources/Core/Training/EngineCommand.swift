@@ -35,6 +35,8 @@ public enum EngineCommand: Codable, Sendable, Hashable {
     case swapFork
     /// Evaluates on the validation sample now.
     case evaluate
+    /// Holds the gradients of a fixed batch against BF16's now, and times every linear's GEMMs.
+    case probe
     /// Samples text now.
     case sample
     /// Writes the model to a file.

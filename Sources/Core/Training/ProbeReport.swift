@@ -75,3 +75,11 @@ public struct ProbeReport: Codable, Sendable, Hashable {
         self.attention = attention
     }
 }
+
+extension ProbeReport {
+    /// The linear whose gradient is furthest from BF16's, with its error; nil if no gradient is off.
+    public var worst: (module: Module, error: Double)? {
+        modules.compactMap { module in module.gradientError.map { (module, $0) } }.filter { $0.1 > 0 }
+            .max { $0.1 < $1.1 }
+    }
+}

@@ -33,9 +33,8 @@ extension EngineCommand {
         case .setLearningRate, .setGradientClip, .setPrecision, .setRecipe, .undo, .setModuleClipping, .fork, .dropFork,
             .swapFork, .editSchedule:
             true
-        case .pause, .resume, .step, .stop, .inspect, .measureSensitivity, .cancelSensitivity, .evaluate, .sample,
-            .save,
-            .saveState:
+        case .pause, .resume, .step, .stop, .inspect, .measureSensitivity, .cancelSensitivity, .evaluate, .probe,
+            .sample, .save, .saveState:
             false
         }
     }

@@ -151,7 +151,10 @@ public actor TrainingEngine {
                 guard try trainStep() else { return .diverged }
                 if trainer.step == before { continue }
                 if isDue(configuration.health.every) || isFirstReport { emit(.quantized(trainer.healthReport())) }
-                if isDue(configuration.health.probeEvery) { try probe() }
+                if isDue(configuration.health.probeEvery) {
+                    trainer.applyRho(try probe())
+                    emitNews()
+                }
                 if isDue(configuration.evaluation.every) { try evaluate() }
                 if isDue(configuration.sampling.every) { sample() }
                 if isCheckpointDue { checkpoint() }
@@ -231,11 +234,11 @@ public actor TrainingEngine {
         emit(.evaluated(evaluation))
     }
 
-    private func probe() throws {
+    @discardableResult
+    private func probe() throws -> ProbeReport {
         let (report, _) = try timed { try trainer.probe() }
         emit(.probed(report))
-        trainer.applyRho(report)
-        emitNews()
+        return report
     }
 
     private func sample() {
@@ -308,6 +311,9 @@ public actor TrainingEngine {
         case .swapFork: swapFork()
         case .evaluate:
             try evaluate()
+        // Whoever looks changes nothing: a recipe that goes by rho does so at its own probes alone.
+        case .probe:
+            try probe()
         case .sample:
             if trainer.canSample { sample() } else { warn("sampling is off: sampling.tokens is 0") }
         case .save(let path):

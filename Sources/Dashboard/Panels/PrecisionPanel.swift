@@ -187,6 +187,9 @@ enum PrecisionPanel {
                 map.records[path].map { map.view.value($0) != nil && map.view.isOld($0) } ?? false
             }
             if isOld { words += "; \(oldMark) before the last change of precision" }
+            if map.view.isProbed, map.modules.allSatisfy({ path in map.records[path]?.probe == nil }) {
+                words += "; not measured yet: the command probe does it now"
+            }
             let text = [("\(map.view.rawValue): \(words)", plain)]
             lines += SamplePanel.wrap(text, width: grid.inside.width).map { [$0] }
         }

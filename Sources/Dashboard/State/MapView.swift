@@ -51,6 +51,14 @@ enum MapView: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether a probe measures it.
+    var isProbed: Bool {
+        switch self {
+        case .gradientError, .rho, .relativeTime: true
+        case .precision, .saturation, .underflow, .sqnr, .gradientNorm, .sensitivity, .time: false
+        }
+    }
+
     /// Cells that a number takes.
     var digits: Int {
         switch self {

@@ -33,8 +33,7 @@ extension DashboardState {
             if change.kind == .began { marks.add(.fork, step: change.step) }
             note(.fork, "\(change.kind.rawValue): \(change.text)", step: change.step)
         case .probed(let report):
-            let error = report.gradientError.map { NumberText.significant(100 * $0) } ?? "-"
-            note(.probe, "gradients are \(error) % off those of BF16", step: report.step)
+            note(.probe, report.text, step: report.step, module: report.worst?.module.path)
         case .saved(let step, let path), .checkpointed(let step, let path):
             marks.add(.saved, step: step)
             note(.saved, path, step: step)
@@ -150,5 +149,13 @@ extension SensitivityMap {
         guard let worst else { return "no module was tried" }
         let (module, precision) = (worst.module.module, worst.module.precision.rawValue)
         return "\(precision) does most in \(module): \(NumberText.brief(1000 * worst.damage, 4)) e-3 nats"
+    }
+}
+
+extension ProbeReport {
+    var text: String {
+        guard let gradientError else { return "there are no gradients to hold against BF16's" }
+        let worst = worst.map { "; most \($0.module.path), \(NumberText.percent($0.error))" } ?? ""
+        return "gradients are \(NumberText.percent(gradientError)) off BF16's\(worst)"
     }
 }

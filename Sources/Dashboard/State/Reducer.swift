@@ -170,7 +170,9 @@ extension DashboardState {
         case .warning(_, let text): say(text, isError: true)
         case .diverged(_, let text): say("diverged: \(text)", isError: true)
         case .checkpointed(let step, _): lastSave = (step, runTime)
-        case .commanded, .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected, .probed: break
+        case .commanded, .learningRateChanged, .moduleClippingChanged, .precisionEffect, .inspected: break
+        case .probed(let report):
+            answer(DashboardState.probing, "at step \(NumberText.grouped(report.step)) \(report.text)")
         case .working(let work): take(work)
         case .finished(let summary):
             return finish(summary)
@@ -181,6 +183,7 @@ extension DashboardState {
     /// Shown until the answer comes.
     static let evaluating = "evaluating"
     static let sampling = "sampling"
+    private static let probing = "probing"
     private static let measuring = "measuring the sensitivity of every module from the next step on"
 
     /// Replaces the message that a request is under way, if it still stands there.
@@ -304,6 +307,7 @@ extension DashboardState {
             }
             request = .step
         case .evaluate: say(DashboardState.evaluating)
+        case .probe: say(DashboardState.probing)
         case .sample: say(DashboardState.sampling)
         case .save(let path), .saveState(let path): say("saving \(path)")
         case .setLearningRate(let value): say("peak lr \(NumberText.scientific(value)) from the next step")
