@@ -34,7 +34,7 @@ final class PseudoTerminal {
         screen = VirtualScreen(width: columns, height: rows)
         var variables = ["TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "SWIFT_BACKTRACE": "enable=no"]
         variables["FP4TUI_RUNS"] = PseudoTerminal.runs
-        for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
+        for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "ASAN_OPTIONS", "TSAN_OPTIONS"] {
             variables[name] = ProcessInfo.processInfo.environment[name]
         }
         variables.merge(environment) { $1 }
