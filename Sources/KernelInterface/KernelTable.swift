@@ -52,11 +52,11 @@ public protocol KernelTable: Sendable {
 
     /// y = GELU(x) in the tanh approximation of GPT-2.
     func gelu(_ x: ReadRow, into y: WriteRow, count: Int)
-    /// dx = dy · GELU'(x)
+    /// dx = dy · GELU'(x); dx may be x.
     func geluBackward(_ x: ReadRow, _ dy: ReadRow, into dx: WriteRow, count: Int)
     /// y = SiLU(gate) · up
     func swiglu(gate: ReadRow, up: ReadRow, into y: WriteRow, count: Int)
-    /// dGate = dy · up · SiLU'(gate), dUp = dy · SiLU(gate)
+    /// dGate = dy · up · SiLU'(gate), dUp = dy · SiLU(gate); dGate may be gate, and dUp up.
     func swigluBackward(gate: ReadRow, up: ReadRow, dy: ReadRow, dGate: WriteRow, dUp: WriteRow, count: Int)
     /// y = eˣ
     func exp(_ x: ReadRow, into y: WriteRow, count: Int)

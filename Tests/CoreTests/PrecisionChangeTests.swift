@@ -115,7 +115,8 @@ import Testing
     @Test(arguments: [
         "prec layers.0.* backward bf16", "prec * =nvfp4+sr", "recipe bf16", "undo", "lr 0.0005", "clip 0.5",
         "module-clip off", "module-clip block threshold=quantile limit=1.5 quantile=0.99 decay=0.95 rescaling=sum",
-        "module-clip module", "sample", "eval", "probe", "save a b", "save-state s", "pause", "resume", "step", "stop", "stop x",
+        "module-clip module", "sample", "eval", "probe", "save a b", "save-state s", "pause", "resume", "step", "stop",
+        "stop x",
     ])
     func aCommandIsWrittenAsItIsRead(text: String) throws {
         #expect(try Self.command(text).text == text)

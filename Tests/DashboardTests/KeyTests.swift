@@ -38,7 +38,8 @@ import Testing
 
     @Test(arguments: [
         ("lr 2e-4", EngineCommand.setLearningRate(2e-4)), ("clip 0.5", .setGradientClip(0.5)),
-        ("clip 0", .setGradientClip(0)), ("sample", .sample), ("eval", .evaluate), ("probe", .probe), ("save a b.bin ", .save("a b.bin")),
+        ("clip 0", .setGradientClip(0)), ("sample", .sample), ("eval", .evaluate), ("probe", .probe),
+        ("save a b.bin ", .save("a b.bin")),
         ("  pause", .pause), ("prec mlp.* bf16", .setPrecision(try! PrecisionAssignment(parsing: "mlp.* bf16"))),
         ("undo", .undo), ("recipe bf16", .setRecipe(.bf16)),
     ])

@@ -151,6 +151,11 @@ import Testing
             kernels.geluBackward(r[0], r[1], into: r[3], count: n)
             return []
         }
+        let inPlace = onEveryTier(inputs) { kernels, r in
+            kernels.geluBackward(r[0], r[1], into: r[0], count: n)
+            return []
+        }
+        #expect(inPlace.rows[0] == result.rows[3])
         expectClose(result.rows[2], inputs[0].map { gelu(Double($0)) })
         let expected = zip(inputs[0], inputs[1]).map { slope(Double($0), gelu) * Double($1) }
         expectClose(result.rows[3], expected, absolute: 3e-6)
@@ -173,6 +178,11 @@ import Testing
             kernels.swigluBackward(gate: r[0], up: r[1], dy: r[2], dGate: r[4], dUp: r[5], count: n)
             return []
         }
+        let inPlace = onEveryTier(inputs) { kernels, r in
+            kernels.swigluBackward(gate: r[0], up: r[1], dy: r[2], dGate: r[0], dUp: r[1], count: n)
+            return []
+        }
+        #expect(inPlace.rows[0] == result.rows[4] && inPlace.rows[1] == result.rows[5])
         func silu(_ x: Double) -> Double { x * sigmoid(x) }
         let indices = 0..<n
         expectClose(result.rows[3], indices.map { silu(Double(inputs[0][$0])) * Double(inputs[1][$0]) })

@@ -26,6 +26,7 @@ import Testing
         configuration.health.every = 10
         configuration.health.probeEvery = 20
         configuration.checkpoint.every = 8
+        configuration.checkpoint.minutes = 0
         configuration.checkpoint.keepLast = 100
         try change(&configuration)
         return configuration

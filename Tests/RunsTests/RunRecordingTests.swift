@@ -54,6 +54,19 @@ import Testing
         ) { try RunRecording(reading: folder) }
     }
 
+    @Test func aKeyThatAnOlderVersionDidNotKnowHasItsDefault() throws {
+        let folder = try Self.folder([])
+        let text = try String(contentsOfFile: folder.manifestPath, encoding: .utf8)
+        let older = text.split(separator: "\n").filter { !$0.contains("\"recompute\"") }.joined(separator: "\n")
+        #expect(older.count < text.count - 20)
+        try older.write(toFile: folder.manifestPath, atomically: true, encoding: .utf8)
+        let manifest = try RunManifest.read(folder)
+        #expect(manifest.configuration == RunConfiguration() && manifest.created == 1)
+        try older.replacing("\"seed\"", with: "\"sead\"").replacing("\"fp4tui run 1\"", with: "\"fp4tui run 2\"")
+            .write(toFile: folder.manifestPath, atomically: true, encoding: .utf8)
+        #expect(throws: UserError.self) { try RunManifest.read(folder) }
+    }
+
     @Test func commandsComeBackWhole() throws {
         var recipe = Recipe.nvfp4
         recipe.name = "mine"

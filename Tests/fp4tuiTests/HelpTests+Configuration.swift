@@ -65,6 +65,9 @@ extension HelpTests {
                                                    mean square (RMSNorm).
                   training.batch                   Sequences in a micro-batch.
                   training.accumulation            Micro-batches in an optimizer step.
+                  training.recompute               Keep only the inputs of the layers for the
+                                                   backward pass, which then computes the rest
+                                                   again: less memory, slower, the same result.
                   training.strict_fp8              Sum FP8 as a processor without FP16 and BF16
                                                    does: slower, and the same on every machine.
                   recipe.inherits                  The built-in recipe to start from: sets all

@@ -7,7 +7,7 @@ struct FeedForward {
 
     /// What backward needs of forward, for one layer.
     struct Saved {
-        /// Output of up (and gate), with biases, [tokens, hidden] or [tokens, 2·hidden].
+        /// Output of up (and gate), with biases, [tokens, hidden] or [tokens, 2·hidden]. Backward leaves its gradient there.
         let projected: UnsafeMutablePointer<Float>
         /// Input of down, [tokens, hidden].
         let activated: UnsafeMutablePointer<Float>
@@ -37,6 +37,14 @@ struct FeedForward {
         _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ saved: Saved, tokens: Int,
         _ pass: QuantizationPassKey, _ compute: ComputeContext
     ) {
+        project(x, saved, tokens: tokens, pass, compute)
+        down.forward(saved.activated, into: y, rows: tokens, pass, compute)
+    }
+
+    /// Forward up to the input of down.
+    func project(
+        _ x: UnsafePointer<Float>, _ saved: Saved, tokens: Int, _ pass: QuantizationPassKey, _ compute: ComputeContext
+    ) {
         up.forward(x, into: saved.projected, rows: tokens, pass, compute)
         let kernels = compute.kernels
         compute.pool.run(RowBlocks.count(tokens)) { block, _ in
@@ -51,14 +59,13 @@ struct FeedForward {
             }
         }
         compute.clock.mark(.activation)
-        down.forward(saved.activated, into: y, rows: tokens, pass, compute)
     }
 
     /// The gradient of the input in `dx`; those of the parameters are added to theirs, except down's bias.
     func backward(
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>, _ saved: Saved,
-        activatedGradient: UnsafeMutablePointer<Float>, projectedGradient: UnsafeMutablePointer<Float>, tokens: Int,
-        sums: ColumnSums, _ pass: QuantizationPassKey, _ compute: ComputeContext
+        activatedGradient: UnsafeMutablePointer<Float>, tokens: Int, sums: ColumnSums, _ pass: QuantizationPassKey,
+        _ compute: ComputeContext
     ) {
         down.backward(dy, x: saved.activated, into: activatedGradient, rows: tokens, pass, compute)
         let kernels = compute.kernels
@@ -67,22 +74,21 @@ struct FeedForward {
             let biasSums = up.bias == nil ? nil : sums.clear(block)
             for row in RowBlocks.rows(of: block, in: tokens) {
                 let projected = saved.projected + row * up.outputs
-                let dProjected = projectedGradient + row * up.outputs
                 let dActivated = activatedGradient + row * hidden
                 switch activation {
                 case .gelu:
-                    kernels.geluBackward(projected, dActivated, into: dProjected, count: hidden)
+                    kernels.geluBackward(projected, dActivated, into: projected, count: hidden)
                 case .swiglu:
                     kernels.swigluBackward(
-                        gate: projected + hidden, up: projected, dy: dActivated, dGate: dProjected + hidden,
-                        dUp: dProjected, count: hidden)
+                        gate: projected + hidden, up: projected, dy: dActivated, dGate: projected + hidden,
+                        dUp: projected, count: hidden)
                 }
-                if let biasSums { kernels.accumulate(dProjected, into: biasSums, count: up.outputs) }
+                if let biasSums { kernels.accumulate(projected, into: biasSums, count: up.outputs) }
             }
         }
         if let gradient = up.biasGradient { sums.add(blocks: blocks, count: up.outputs, to: gradient, compute) }
         compute.clock.mark(.activation)
-        up.backward(projectedGradient, x: x, into: dx, rows: tokens, pass, compute)
+        up.backward(saved.projected, x: x, into: dx, rows: tokens, pass, compute)
     }
 }
 

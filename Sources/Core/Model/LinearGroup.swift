@@ -125,22 +125,23 @@ struct LinearGroup {
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y, rowStride: outputs,
                 accumulate: false, formats: GEMMFormats(BlockFormat(reference)))
-            return record(clock.lap(), start: 0, outputs: outputs, isBackward: false)
+            return record(clock.lap(), start: 0, outputs: outputs, isBackward: pass.isRepeated)
         }
-        capture(x, rows: rows, pass)
+        if !pass.isRepeated { capture(x, rows: rows, pass) }
         compute.sharedInput.forget()
         for index in runs.indices {
             let run = runs[index]
-            defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: false) }
+            defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: pass.isRepeated) }
+            let health = pass.isRepeated ? nil : health(run, .fprop)
             if run.usesTechniques {
-                forward(run, x, into: y, rows: rows, pass, compute, health: health(run, .fprop))
+                forward(run, x, into: y, rows: rows, pass, compute, health: health)
                 continue
             }
             let w = MatrixView(weight + run.start * inputs, rows: run.outputs, columns: inputs)
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y + run.start, rowStride: outputs,
                 accumulate: false, formats: run.formats.fprop, random: pass.random(run.tensor, 0),
-                health: health(run, .fprop),
+                health: health,
                 keptA: runs.count > 1 && run.formats.fprop.a.isDeterministic ? compute.sharedInput : nil,
                 keptB: kept(run, .fprop, compute))
         }
@@ -284,6 +285,8 @@ struct QuantizationPassKey {
     let pass: UInt64
     /// A pass beside the run, which must leave no trace in running statistics.
     var isProbe = false
+    /// Forward is computed again for backward: what is reported of it has been.
+    var isRepeated = false
     /// All linears run in this format whatever the plan says: what quantization is held against.
     var reference: UnscaledFormat?
     /// Looks at the operands of one linear as they pass by.

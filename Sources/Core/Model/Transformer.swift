@@ -8,6 +8,7 @@ final class Transformer {
     let capacity: Int
     let parameters: Parameters
     let compute: ComputeContext
+    private let recomputesLayers: Bool
     private(set) var plan: PrecisionPlan
     /// Keys what is random in the quantization of the next pass; to be set before each.
     var pass = QuantizationPassKey(seed: 0, pass: 0)
@@ -41,11 +42,10 @@ final class Transformer {
         let logits: UnsafeMutablePointer<Float>
         let logitRows: Int
         let losses: UnsafeMutablePointer<Float>
-        /// Gradients of the residual stream, a branch, the feed-forward's hidden values and q|k|v.
+        /// Gradients of the residual stream, a branch, the input of down and q|k|v.
         let residualGradient: UnsafeMutablePointer<Float>
         let branchGradient: UnsafeMutablePointer<Float>
         let activatedGradient: UnsafeMutablePointer<Float>
-        let projectedGradient: UnsafeMutablePointer<Float>
         let qkvGradient: UnsafeMutablePointer<Float>
         let sums: ColumnSums
         /// A partial sum of the attention's entropy for each sequence and key-value head.
@@ -53,10 +53,17 @@ final class Transformer {
 
         init(
             _ model: ModelConfiguration, _ layout: ParameterLayout, vocabularySize: Int, tokens: Int,
-            _ compute: ComputeContext, in arena: inout Arena.Layout
+            recomputesLayers: Bool, _ compute: ComputeContext, in arena: inout Arena.Layout
         ) {
             parameters = Parameters(layout, in: &arena)
-            saved = (0..<model.layers).map { _ in TransformerLayer.Saved(model, tokens: tokens, in: &arena) }
+            let first = TransformerLayer.Saved(model, tokens: tokens, in: &arena)
+            saved =
+                [first]
+                + (1..<model.layers).map { _ in
+                    recomputesLayers
+                        ? TransformerLayer.Saved(sharing: first, input: arena.reserve(tokens * model.width))
+                        : TransformerLayer.Saved(model, tokens: tokens, in: &arena)
+                }
             attention = AttentionCore(model, compute, in: &arena)
             rotary = model.position == .rope ? RotaryEmbedding(model, in: &arena) : nil
             last = arena.reserve(tokens * model.width)
@@ -70,7 +77,6 @@ final class Transformer {
             residualGradient = arena.reserve(tokens * model.width)
             branchGradient = arena.reserve(tokens * model.width)
             activatedGradient = arena.reserve(tokens * model.feedForwardWidth)
-            projectedGradient = arena.reserve(tokens * model.projectedWidth)
             qkvGradient = arena.reserve(tokens * model.attentionWidth)
             sums = ColumnSums(
                 rows: tokens, width: max(2 * model.width, model.projectedWidth, model.attentionWidth), in: &arena)
@@ -81,25 +87,30 @@ final class Transformer {
     /// - Parameters:
     ///   - capacity: the most sequences of `model.context` tokens that a call may have.
     ///   - keepsWeights: quantized weights stay packed for calls that say that the parameters are the same as in the last one.
+    ///   - recomputesLayers: only the inputs of the layers are kept, and backward computes the rest again (Chen et al.,
+    ///     arXiv 1604.06174): less memory, more time, the same bits.
     /// - Throws: `UserError` if memory is short.
     init(
         _ model: ModelConfiguration, vocabularySize: Int, capacity: Int, plan: PrecisionPlan, compute: ComputeContext,
-        keepsWeights: Bool = false
+        keepsWeights: Bool = false, recomputesLayers: Bool = false
     ) throws {
         self.model = model
         self.vocabularySize = vocabularySize
         self.capacity = capacity
         self.plan = plan
         self.compute = compute
+        self.recomputesLayers = recomputesLayers
         let layout = ParameterLayout(model, vocabularySize: vocabularySize)
         (arena, places) = try Arena.make { arena in
             Places(
-                model, layout, vocabularySize: vocabularySize, tokens: capacity * model.context, compute, in: &arena)
+                model, layout, vocabularySize: vocabularySize, tokens: capacity * model.context,
+                recomputesLayers: recomputesLayers, compute, in: &arena)
         }
         let parameters = places.parameters
         self.parameters = parameters
         linearsPerLayer = model.layerLinears.count
         linearCount = model.layers * linearsPerLayer + 1
+        entropies = Array(repeating: 0, count: model.layers)
         records = .allocate(linears: linearCount)
         let (records, stride) = (records, linearsPerLayer)
         layers = (0..<model.layers).map {
@@ -124,6 +135,8 @@ final class Transformer {
 
     deinit { records.deallocate() }
 
+    /// The mean entropy of each layer's attention in the last pass of a probe, nats.
+    private(set) var entropies: [Double]
     /// Time since the gradients were cleared: forward with the loss, and backward, seconds.
     private(set) var forwardSeconds = 0.0
     private(set) var backwardSeconds = 0.0
@@ -172,17 +185,12 @@ final class Transformer {
         let count = sequences * length
         let layer = layers[index]
         let saved = places.saved[index]
-        layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, pass, compute)
-        finishQKV(layer.qkv, saved.qkv, count: count, length: length)
-        compute.clock.mark(.norm)
-        places.attention.forward(
-            saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
-            format: plan.attentionCore, compute)
-        compute.clock.mark(.attention)
-        layer.output.forward(saved.attended, into: places.branch, rows: count, pass, compute)
-        addBranch(
-            to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
-            saved.feedForwardInput, saved.feedForwardStatistics, count: count)
+        attend(layer, saved, sequences: sequences, length: length, pass)
+        if pass.isProbe {
+            entropies[index] = places.attention.entropy(
+                saved.qkv, logSums: saved.logSums, partials: places.entropies, sequences: sequences, length: length,
+                format: plan.attentionCore, compute)
+        }
         layer.feedForward.forward(
             saved.feedForwardInput, into: places.branch, saved.feedForward, tokens: count, pass, compute)
         let bias = layer.feedForward.down.bias
@@ -196,6 +204,42 @@ final class Transformer {
                 to: saved.middle, bias: bias, into: places.last, norm: finalNorm, places.normalized,
                 places.finalStatistics, count: count)
         }
+    }
+
+    /// Attention of one layer, and the norm in front of its feed-forward network.
+    private func attend(
+        _ layer: TransformerLayer, _ saved: TransformerLayer.Saved, sequences: Int, length: Int,
+        _ pass: QuantizationPassKey
+    ) {
+        let count = sequences * length
+        layer.qkv.forward(saved.attentionInput, into: saved.qkv, rows: count, pass, compute)
+        finishQKV(layer.qkv, saved.qkv, count: count, length: length)
+        compute.clock.mark(.norm)
+        places.attention.forward(
+            saved.qkv, into: saved.attended, logSums: saved.logSums, sequences: sequences, length: length,
+            format: plan.attentionCore, compute)
+        compute.clock.mark(.attention)
+        layer.output.forward(saved.attended, into: places.branch, rows: count, pass, compute)
+        addBranch(
+            to: saved.input, bias: layer.output.bias, into: saved.middle, norm: layer.feedForwardNorm,
+            saved.feedForwardInput, saved.feedForwardStatistics, count: count)
+    }
+
+    /// Computes again, from a layer's input, what backward needs of it.
+    private func recompute(
+        _ layer: TransformerLayer, _ saved: TransformerLayer.Saved, sequences: Int, length: Int
+    ) {
+        var pass = pass
+        pass.isRepeated = true
+        let count = sequences * length
+        compute.pool.run(RowBlocks.count(count)) { block, _ in
+            layer.attentionNorm.forward(
+                saved.input, into: saved.attentionInput, rows: RowBlocks.rows(of: block, in: count),
+                saved.attentionStatistics, compute.kernels)
+        }
+        compute.clock.mark(.norm)
+        attend(layer, saved, sequences: sequences, length: length, pass)
+        layer.feedForward.project(saved.feedForwardInput, saved.feedForward, tokens: count, pass, compute)
     }
 
     /// Adds the biases and turns queries and keys.
@@ -290,15 +334,6 @@ final class Transformer {
         }
     }
 
-    /// The mean entropy of each layer's attention in the last forward pass, nats.
-    func attentionEntropies(sequences: Int, length: Int) -> [Double] {
-        places.saved.map { saved in
-            places.attention.entropy(
-                saved.qkv, logSums: saved.logSums, partials: places.entropies, sequences: sequences, length: length,
-                format: plan.attentionCore, compute)
-        }
-    }
-
     // MARK: Backward
 
     func clearGradients() {
@@ -341,6 +376,10 @@ final class Transformer {
             places.branchGradient, x: places.last, addingTo: residual, rows: count, places.finalStatistics,
             sums: places.sums, compute)
         for index in stride(from: layers.count - 1, through: 0, by: -1) {
+            // What the last layer computed is still there.
+            if recomputesLayers, index < layers.count - 1 {
+                recompute(layers[index], places.saved[index], sequences: sequences, length: length)
+            }
             backward(layers[index], places.saved[index], sequences: sequences, length: length)
         }
         embeddingBackward(tokens, count: count, length: length)
@@ -354,8 +393,7 @@ final class Transformer {
         compute.clock.mark(.norm)
         layer.feedForward.backward(
             residual, x: saved.feedForwardInput, into: places.branchGradient, saved.feedForward,
-            activatedGradient: places.activatedGradient, projectedGradient: places.projectedGradient, tokens: count,
-            sums: places.sums, pass, compute)
+            activatedGradient: places.activatedGradient, tokens: count, sums: places.sums, pass, compute)
         layer.feedForwardNorm.backward(
             places.branchGradient, x: saved.middle, addingTo: residual, rows: count, saved.feedForwardStatistics,
             sums: places.sums, compute)

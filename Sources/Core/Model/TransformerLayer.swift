@@ -36,6 +36,20 @@ struct TransformerLayer {
             attended = arena.reserve(tokens * model.width)
             feedForward = FeedForward.Saved(model, tokens: tokens, in: &arena)
         }
+
+        /// All but the input lies where another layer has it.
+        init(sharing other: Saved, input: UnsafeMutablePointer<Float>) {
+            self.input = input
+            middle = other.middle
+            attentionInput = other.attentionInput
+            feedForwardInput = other.feedForwardInput
+            attentionStatistics = other.attentionStatistics
+            feedForwardStatistics = other.feedForwardStatistics
+            qkv = other.qkv
+            logSums = other.logSums
+            attended = other.attended
+            feedForward = other.feedForward
+        }
     }
 
     /// - Parameter records: of the layer's linears, in their order.

@@ -67,6 +67,10 @@ extension ConfigurationKey {
         .integer(
             "training.accumulation", \.training.accumulation, 1...1_000_000, "Micro-batches in an optimizer step."),
         .boolean(
+            "training.recompute", \.training.recompute,
+            "Keep only the inputs of the layers for the backward pass, which then computes the rest again: less memory, slower, the same result."
+        ),
+        .boolean(
             "training.strict_fp8", \.training.strictFP8,
             "Sum FP8 as a processor without FP16 and BF16 does: slower, and the same on every machine."),
     ]

@@ -40,7 +40,7 @@ final class GradientProbe {
                 tokens, targets: targets, sequences: sequences, length: length, gradientScale: gradientScale)
             return Pass(
                 loss: Float(loss / Double(sequences * length)),
-                entropies: transformer.attentionEntropies(sequences: sequences, length: length),
+                entropies: transformer.entropies,
                 milliseconds: (0..<transformer.linearCount).map { linear in
                     let seconds = transformer.seconds(ofLinear: linear)
                     return 1e3 * (seconds.forward + seconds.backward)

@@ -42,12 +42,14 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var batch = 16
         /// Micro-batches whose gradients are summed before an optimizer step.
         public var accumulation = 1
+        /// Backward computes what layers put out again, instead of keeping it.
+        public var recompute = false
         /// FP8 products are summed as on a processor without FP16 and BF16.
         public var strictFP8 = false
 
         /// So that the name survives the way to snake case and back.
         private enum CodingKeys: String, CodingKey {
-            case batch, accumulation
+            case batch, accumulation, recompute
             case strictFP8 = "strictFp8"
         }
     }

@@ -143,10 +143,12 @@ extension Trainer {
                 "\(path) is of a run with a vocabulary of \(checkpoint.vocabularySize), and this run's is "
                     + "\(corpus.vocabularySize): they must be equal")
         }
-        // Threads, log and files may differ; they decide no bits.
+        // Threads, log and files may differ, and what is kept for backward; they decide no bits.
         let sections: Set = ["data", "model", "training", "optimizer"]
         for key in ConfigurationKey.all
-        where sections.contains(key.section) || ["run.seed", "run.steps"].contains(key.path) {
+        where sections.contains(key.section) && key.path != "training.recompute"
+            || ["run.seed", "run.steps"].contains(key.path)
+        {
             let (a, b) = (key.value(in: checkpoint.configuration), key.value(in: configuration))
             guard let a, let b, a != b else { continue }
             throw UserError("\(path) is of a run with \(key.path) = \(a), and this run has \(b): they must be equal")

@@ -69,7 +69,8 @@ final class Trainer {
         transformer = try Transformer(
             model, vocabularySize: vocabularySize, capacity: configuration.training.batch,
             plan: configuration.recipe.plan(for: model), compute: compute,
-            keepsWeights: configuration.training.accumulation > 1)
+            keepsWeights: configuration.training.accumulation > 1,
+            recomputesLayers: configuration.training.recompute)
         parameters = transformer.parameters
         optimizer = try AdamW(parameters, configuration.optimizer, compute: compute)
         generator =

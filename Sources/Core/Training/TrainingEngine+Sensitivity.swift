@@ -54,7 +54,8 @@ extension Trainer {
         let recipe = control.state.recipe
         let copy = try Transformer(
             configuration.model, vocabularySize: corpus.vocabularySize, capacity: configuration.training.batch,
-            plan: recipe.unquantized.plan(for: configuration.model), compute: compute)
+            plan: recipe.unquantized.plan(for: configuration.model), compute: compute,
+            recomputesLayers: configuration.training.recompute)
         try RunConfiguration.requireMemory(memoryBytes + copy.memoryBytes + 4 * parameters.layout.count)
         copy.parameters.values.update(from: parameters.values, count: parameters.layout.count)
         let linears = configuration.model.linears.filter { $0.layer != nil }
