@@ -85,7 +85,7 @@ struct BenchStepCommand: ParsableCommand {
                 .init(name: name, threads: benchmark.threads, kernels: benchmark.kernels, results: results))
             if !json { try output.write(Self.table(report.groups[report.groups.count - 1], withParts: vary == nil)) }
         }
-        report.peakResidentBytes = StepBenchmark.peakResidentBytes
+        report.peakResidentBytes = ProcessMemory.peakBytes
         if json {
             try output.write(try RecipesReport.json(report))
         } else if chart {

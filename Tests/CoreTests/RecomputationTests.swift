@@ -27,6 +27,7 @@ import Testing
         record.events.compactMap { event in
             switch event {
             case .quantized(var report):
+                report.memoryBytes = nil
                 for index in report.modules.indices {
                     report.modules[index].forwardMilliseconds = 0
                     report.modules[index].backwardMilliseconds = 0

@@ -231,7 +231,7 @@ import Testing
             "average", "fork", "forkAverage", "forkState", "marks", "spikes", "moduleGradients", "lastEvaluation",
             "bestEvaluation", "sample", "learningRate", "gradientClip", "recentClips", "throughput", "lastSave",
             "events", "healthWatch", "normClips", "moduleClips", "pendingEffects", "map", "request", "lastStepAt",
-            "elapsed", "schedule",
+            "elapsed", "schedule", "memoryBytes",
         ]
         let parts = Mirror(reflecting: DashboardState(size: Size(width: 80, height: 24))).children.compactMap(\.label)
         #expect(Set(parts) == chosen.union(run))

@@ -93,7 +93,7 @@ enum Script {
         let clipped = ClippedGradient(
             module: .layer(3, "mlp.up"), fraction: 0.004, normBefore: 3.2, normClipped: 1.1, normAfter: 1.3)
         state.on(
-            .event(.quantized(HealthReport(step: step, gemms: gemms, modules: modules))),
+            .event(.quantized(HealthReport(step: step, gemms: gemms, modules: modules, memoryBytes: 371 << 20))),
             .event(.gradientsClipped(step: step, modules: [clipped])))
     }
 

@@ -1,13 +1,5 @@
 import KernelInterface
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// Measures whole training steps of one model by several recipes, on random tokens, and where their time goes.
 ///
 /// The recipes take turns of one step, so that a change of the processor's clock or a noisy neighbour meets all of them;
@@ -148,18 +140,6 @@ public struct StepBenchmark {
             ratio: median(zip(lane.seconds, first.seconds).map { $0 / $1 }), parts: parts, idle: lane.idle / total,
             flopsPerStep: flops, gigaflopsPerSecond: flops / typical * 1e-9,
             memoryBytes: trainer.memoryBytes + compute.memoryBytes)
-    }
-
-    /// The most memory that this process has had so far, bytes.
-    public static var peakResidentBytes: Int {
-        var usage = rusage()
-        #if canImport(Darwin)
-        getrusage(RUSAGE_SELF, &usage)
-        return usage.ru_maxrss
-        #else
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return usage.ru_maxrss * 1024
-        #endif
     }
 }
 

@@ -41,11 +41,14 @@ public struct HealthReport: Codable, Sendable, Hashable {
     public var step: Int
     public var gemms: [GEMM]
     public var modules: [Module]
+    /// Physical memory of the process that trains, bytes; nil if it is not known.
+    public var memoryBytes: Int?
 
-    public init(step: Int, gemms: [GEMM], modules: [Module] = []) {
+    public init(step: Int, gemms: [GEMM], modules: [Module] = [], memoryBytes: Int? = nil) {
         self.step = step
         self.gemms = gemms
         self.modules = modules
+        self.memoryBytes = memoryBytes
     }
 }
 

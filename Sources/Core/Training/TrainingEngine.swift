@@ -150,7 +150,11 @@ public actor TrainingEngine {
                 let before = trainer.step
                 guard try trainStep() else { return .diverged }
                 if trainer.step == before { continue }
-                if isDue(configuration.health.every) || isFirstReport { emit(.quantized(trainer.healthReport())) }
+                if isDue(configuration.health.every) || isFirstReport {
+                    var report = trainer.healthReport()
+                    report.memoryBytes = ProcessMemory.bytes
+                    emit(.quantized(report))
+                }
                 if isDue(configuration.health.probeEvery) {
                     trainer.applyRho(try probe())
                     emitNews()

@@ -27,7 +27,10 @@ enum StatusLine {
             figures.append([("lr ", Style(.barText)), (NumberText.scientific(rate), Style(.strong, .bold))])
         }
         figures += [
-            [("mem ", Style(.barText)), (NumberText.bytes(run.memoryBytes), Style(.strong, .bold))],
+            [
+                ("mem ", Style(.barText)),
+                (NumberText.bytes(state.memoryBytes ?? run.memoryBytes), Style(.strong, .bold)),
+            ],
             [((state.map.recipe ?? run.recipe).label, Style(.strong, .bold))],
             [
                 (run.kernels, Style(.strong, .bold)),

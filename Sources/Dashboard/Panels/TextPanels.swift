@@ -175,11 +175,17 @@ enum RunPanel {
             ("precision", (state.map.shares ?? run.shares).description),
             ("cost", cost(state)),
             ("kernels", "\(run.kernels), \(run.threads) threads"),
-            ("memory", NumberText.bytes(run.memoryBytes)), ("seed", String(run.seed)),
+            ("memory", memory(state, run)), ("seed", String(run.seed)),
         ]
         if let folder = state.runFolder { facts.append(("folder", folder)) }
         if state.replay == nil, !state.isAttached { facts.append(("save to", state.savePath ?? "nowhere")) }
         return facts.map { (name: $0.0, value: $0.1) }
+    }
+
+    /// What the process has, and what it asked for at its start for model, batch and optimizer.
+    private static func memory(_ state: DashboardState, _ run: RunDescription) -> String {
+        let reserved = "\(NumberText.bytes(run.memoryBytes)) reserved"
+        return state.memoryBytes.map { "\(NumberText.bytes($0)), \(reserved)" } ?? reserved
     }
 
     static let scheduleName = "schedule"

@@ -48,6 +48,8 @@ public struct DashboardState: Sendable {
     public internal(set) var gradientClip: Double?
     /// The phases of precision, begun and to come.
     public internal(set) var schedule = PrecisionSchedule()
+    /// Of the process that trains, bytes; nil until it is known.
+    var memoryBytes: Int?
     public internal(set) var recentClips = RecentFlags(capacity: 1000)
     var throughput = Throughput()
     /// Step of the last saved model or state, and when, on the clock of `runTime`.

@@ -148,6 +148,7 @@ extension DashboardState {
         case .precisionChanged(let change): say(change.summary)
         case .gradientsClipped(let step, let modules): moduleGradients.take(modules, step: step)
         case .quantized(let report):
+            memoryBytes = report.memoryBytes ?? memoryBytes
             let norm = gradientNorm.value(at: report.step).map { Double($0.bucket.mean) }
             moduleGradients.take(report, total: norm)
         case .sensitivityProgress(let progress):
