@@ -31,6 +31,32 @@ public func dotBody(_ x: ReadRow, _ y: ReadRow, _ count: Int) -> Float {
 }
 
 @inlinable @inline(always)
+public func clippingSumsBody(_ x: ReadRow, _ threshold: Float, _ count: Int) -> ClippingSums {
+    var (squares, clippedSquares, magnitudes, clippedMagnitudes) = (Vector(), Vector(), Vector(), Vector())
+    var clipped = IntVector()
+    let limit = splat(threshold)
+    forEachStrip(count) { i, n in
+        let x = load(x + i, n)
+        let magnitude = x.replacing(with: -x, where: x .< Vector())
+        let isBeyond = magnitude .> limit
+        let kept = magnitude.replacing(with: limit, where: isBeyond)
+        squares += magnitude * magnitude
+        clippedSquares += kept * kept
+        magnitudes += magnitude
+        clippedMagnitudes += kept
+        clipped.replace(with: clipped &+ IntVector(repeating: 1), where: isBeyond)
+    }
+    return ClippingSums(
+        squares: sumInOrder(squares), clippedSquares: sumInOrder(clippedSquares), magnitudes: sumInOrder(magnitudes),
+        clippedMagnitudes: sumInOrder(clippedMagnitudes), clipped: Int(truncatingIfNeeded: sumInOrder(clipped)))
+}
+
+@inlinable @inline(always)
+public func clipBody(_ x: ReadRow, _ y: WriteRow, _ threshold: Float, _ factor: Float, _ count: Int) {
+    forEachStrip(count) { i, n in store(limit(load(x + i, n), -threshold, threshold) * splat(factor), y + i, n) }
+}
+
+@inlinable @inline(always)
 public func expBody(_ x: ReadRow, _ y: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(exp(load(x + i, n)), y + i, n) }
 }

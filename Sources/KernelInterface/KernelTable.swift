@@ -48,6 +48,13 @@ public protocol KernelTable: Sendable {
     /// Σ x·y
     func dot(_ x: ReadRow, _ y: ReadRow, count: Int) -> Float
 
+    // MARK: Gradient clipping
+
+    /// Σ over magnitudes, and over magnitudes limited to `threshold`.
+    func clippingSums(_ x: ReadRow, count: Int, threshold: Float) -> ClippingSums
+    /// y = x limited to ±threshold, times factor; NaN stays NaN.
+    func clip(_ x: ReadRow, into y: WriteRow, count: Int, threshold: Float, factor: Float)
+
     // MARK: Activations
 
     /// y = GELU(x) in the tanh approximation of GPT-2.
@@ -307,5 +314,27 @@ public struct AdamWStep: Sendable {
         inverseRootCorrection2 = Float(1 / biasCorrection2.squareRoot())
         self.epsilon = Float(epsilon)
         self.gradientScale = gradientScale
+    }
+}
+
+/// What clipping would do to a row: `KernelTable.clippingSums`.
+public struct ClippingSums: Hashable, Sendable {
+    /// Σ x² and Σ |x|, before and after.
+    public var squares: Float
+    public var clippedSquares: Float
+    public var magnitudes: Float
+    public var clippedMagnitudes: Float
+    /// Values beyond the threshold.
+    public var clipped: Int
+
+    @inlinable
+    public init(
+        squares: Float, clippedSquares: Float, magnitudes: Float, clippedMagnitudes: Float, clipped: Int
+    ) {
+        self.squares = squares
+        self.clippedSquares = clippedSquares
+        self.magnitudes = magnitudes
+        self.clippedMagnitudes = clippedMagnitudes
+        self.clipped = clipped
     }
 }

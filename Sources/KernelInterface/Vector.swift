@@ -106,6 +106,21 @@ public func sum(_ vector: Vector) -> Float {
     return two.x + two.y
 }
 
+/// The lanes added from the first to the last.
+@inlinable @inline(always)
+public func sumInOrder(_ vector: Vector) -> Float {
+    var total = vector[0]
+    for lane in 1..<16 { total += vector[lane] }
+    return total
+}
+
+@inlinable @inline(always)
+public func sumInOrder(_ vector: IntVector) -> Int32 {
+    var total = vector[0]
+    for lane in 1..<16 { total &+= vector[lane] }
+    return total
+}
+
 /// The larger of both in every lane; `a` where `b` is NaN.
 @inlinable @inline(always)
 public func maximum(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .> a) }

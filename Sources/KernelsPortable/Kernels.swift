@@ -25,6 +25,14 @@ public struct Kernels: KernelTable {
 
     public func dot(_ x: ReadRow, _ y: ReadRow, count: Int) -> Float { dotBody(x, y, count) }
 
+    public func clippingSums(_ x: ReadRow, count: Int, threshold: Float) -> ClippingSums {
+        clippingSumsBody(x, threshold, count)
+    }
+
+    public func clip(_ x: ReadRow, into y: WriteRow, count: Int, threshold: Float, factor: Float) {
+        clipBody(x, y, threshold, factor, count)
+    }
+
     public func gelu(_ x: ReadRow, into y: WriteRow, count: Int) { geluBody(x, y, count) }
 
     public func geluBackward(_ x: ReadRow, _ dy: ReadRow, into dx: WriteRow, count: Int) {

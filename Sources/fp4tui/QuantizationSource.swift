@@ -49,10 +49,17 @@ enum QuantizationSource {
     }
 
     /// - Throws: `UserError` if the tensor cannot be read.
+    func shape(of name: String) -> [Int] {
+        switch self {
+        case .safeTensors(let file): file.shape(name) ?? []
+        case .raw(_, _, let shape), .distribution(_, let shape): shape
+        }
+    }
+
     func tensor(_ name: String, seed: UInt64, _ pool: WorkerPool) throws -> NamedTensor {
         switch self {
         case .safeTensors(let file):
-            NamedTensor(name: name, shape: file.shape(name) ?? [], values: try file.floats(name))
+            NamedTensor(name: name, shape: shape(of: name), values: try file.floats(name))
         case .raw(_, let values, let shape):
             NamedTensor(name: name, shape: shape, values: values)
         case .distribution(let distribution, let shape):

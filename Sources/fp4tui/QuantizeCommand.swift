@@ -104,6 +104,10 @@ struct QuantizeCommand: ParsableCommand {
         var standardOutput = StandardOutput()
         var report = QuantizationReport()
         var writer = QuantizedFileWriter(seed: seed)
+        let total = formats.count * names.reduce(0) { $0 + source.shape(of: $1).reduce(1, *) }
+        let time = RemainingTime()
+        var status = StatusLine()
+        var done = 0
         for (index, name) in names.enumerated() {
             let values = try source.tensor(name, seed: seed, pool)
             let random = QuantizationRandom(
@@ -111,6 +115,9 @@ struct QuantizeCommand: ParsableCommand {
                 operationID: UInt32(truncatingIfNeeded: index))
             let healths = values.withMatrix { matrix in
                 formats.map { format in
+                    let share = LogFormat.fixed(100 * Double(done) / Double(max(1, total)), decimals: 0)
+                    status.show("\(name) in \(format)  \(share) %  eta \(time.text(done: done, of: total))")
+                    defer { done += values.values.count }
                     let quantizer = ReferenceQuantizer(format, random: random)
                     if output == nil { return quantizer.health(of: matrix, pool: pool) }
                     let quantized = quantizer.quantize(matrix, pool: pool)
@@ -119,6 +126,7 @@ struct QuantizeCommand: ParsableCommand {
                 }
             }
             report.add(values, formats, healths)
+            status.hide()
             if !json { try standardOutput.write(report.text(of: report.tensors.count - 1)) }
         }
         if let output { try writer.write(to: output) }

@@ -49,6 +49,43 @@ import Testing
         expectClose(result.returned, [squares, products], absolute: 1e-6 * Double(n + 1))
     }
 
+    /// Sums to the bit: lanes of 16 columns, added from the first to the last.
+    @Test(arguments: counts) func clippingOfARow(n: Int) {
+        var inputs = rows(n, 1, range: 2)[0]
+        if n > 3 { (inputs[1], inputs[3]) = (-1.25, -0.0) }
+        let (threshold, factor): (Float, Float) = (1.25, 1.0625)
+        let found = onEveryTier([inputs, inputs]) { kernels, r in
+            let sums = kernels.clippingSums(r[0], count: n, threshold: threshold)
+            kernels.clip(r[0], into: r[1], count: n, threshold: threshold, factor: factor)
+            return [
+                sums.squares, sums.clippedSquares, sums.magnitudes, sums.clippedMagnitudes, Float(sums.clipped),
+            ]
+        }
+        let limited = inputs.map { min($0.magnitude, threshold) }
+        func sum(_ values: [Float]) -> Float {
+            var lanes = [Float](repeating: 0, count: 16)
+            for (index, value) in values.enumerated() { lanes[index % 16] += value }
+            return lanes.dropFirst().reduce(lanes[0], +)
+        }
+        #expect(
+            found.returned == [
+                sum(inputs.map { $0 * $0 }), sum(limited.map { $0 * $0 }), sum(inputs.map(\.magnitude)), sum(limited),
+                Float(inputs.count { $0.magnitude > threshold }),
+            ])
+        #expect(found.rows[1] == inputs.map { min(max($0, -threshold), threshold) * factor })
+    }
+
+    @Test func clippingLeavesWhatIsNotFinite() {
+        let inputs: [Float] = [.nan, .infinity, -.infinity, 3]
+        let found = onEveryTier([inputs, inputs]) { kernels, r in
+            let sums = kernels.clippingSums(r[0], count: 4, threshold: 2)
+            kernels.clip(r[0], into: r[1], count: 4, threshold: 2, factor: 1)
+            return [sums.clippedSquares, Float(sums.clipped)]
+        }
+        #expect(found.rows[1][0].isNaN && found.rows[1].dropFirst() == [2, -2, 2])
+        #expect(found.returned[0].isNaN && found.returned[1] == 3)
+    }
+
     @Test func sumOfSquaresShowsWhatIsNotFinite() {
         for bad in [Float.nan, .infinity, -.infinity, 1e30] {
             for at in [0, 15, 16, 36] {

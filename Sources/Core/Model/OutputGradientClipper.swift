@@ -105,9 +105,10 @@ final class OutputGradientClipper {
             scratch = .allocate(capacity: rows * outputs)
         }
         let result = scratch.baseAddress!
+        let kernels = compute.kernels
         compute.pool.run(RowBlocks.count(rows)) { block, _ in
             for row in RowBlocks.rows(of: block, in: rows) {
-                for unit in units { unit.write(e + row * outputs, into: result + row * outputs) }
+                for unit in units { unit.write(e + row * outputs, into: result + row * outputs, kernels) }
             }
         }
         return UnsafePointer(result)
@@ -124,6 +125,7 @@ final class OutputGradientClipper {
     private func findSums(_ e: UnsafePointer<Float>, rows: Int, _ compute: ComputeContext) {
         let count = units.count
         let needed = RowBlocks.count(rows) * count
+        let kernels = compute.kernels
         if sums.count < needed { sums = Array(repeating: Sums(), count: needed) }
         sums.withUnsafeMutableBufferPointer { sums in
             nonisolated(unsafe) let sums = sums
@@ -131,7 +133,9 @@ final class OutputGradientClipper {
                 for index in 0..<count {
                     var total = Sums()
                     if isActive[units[index].part] {
-                        for row in RowBlocks.rows(of: block, in: rows) { units[index].sum(e + row * outputs, &total) }
+                        for row in RowBlocks.rows(of: block, in: rows) {
+                            units[index].sum(e + row * outputs, &total, kernels)
+                        }
                     }
                     sums[block * count + index] = total
                 }
@@ -217,43 +221,24 @@ fileprivate extension OutputGradientClipper.Sums {
 
 fileprivate extension OutputGradientClipper.Unit {
     /// Adds the sums of the unit's columns of one row.
-    func sum(_ row: UnsafePointer<Float>, _ sums: inout OutputGradientClipper.Sums) {
-        var (squares, clippedSquares, magnitudes, clippedMagnitudes) = (Vector(), Vector(), Vector(), Vector())
-        var clipped = IntVector()
-        let limit = Vector(repeating: threshold)
-        var column = columns.lowerBound
-        while column < columns.upperBound {
-            var x = Vector()
-            let n = min(16, columns.upperBound - column)
-            if n == 16 {
-                x = UnsafeRawPointer(row + column).loadUnaligned(as: Vector.self)
-            } else {
-                for lane in 0..<n { x[lane] = row[column + lane] }
-            }
-            let magnitude = x.replacing(with: -x, where: x .< 0)
-            let isBeyond = magnitude .> limit
-            let kept = magnitude.replacing(with: limit, where: isBeyond)
-            squares += magnitude * magnitude
-            clippedSquares += kept * kept
-            magnitudes += magnitude
-            clippedMagnitudes += kept
-            clipped.replace(with: clipped &+ 1, where: isBeyond)
-            column += 16
-        }
-        sums.squares += Double(squares.sum())
-        sums.clippedSquares += Double(clippedSquares.sum())
-        sums.magnitudes += Double(magnitudes.sum())
-        sums.clippedMagnitudes += Double(clippedMagnitudes.sum())
-        sums.clipped += Int(clipped.wrappedSum())
+    func sum(_ row: UnsafePointer<Float>, _ sums: inout OutputGradientClipper.Sums, _ kernels: any KernelTable) {
+        let found = kernels.clippingSums(row + columns.lowerBound, count: columns.count, threshold: threshold)
+        sums.squares += Double(found.squares)
+        sums.clippedSquares += Double(found.clippedSquares)
+        sums.magnitudes += Double(found.magnitudes)
+        sums.clippedMagnitudes += Double(found.clippedMagnitudes)
+        sums.clipped += found.clipped
     }
 
     /// The unit's columns of one row, clipped and rescaled.
-    func write(_ row: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
+    func write(
+        _ row: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, _ kernels: any KernelTable
+    ) {
         let start = columns.lowerBound
         guard isClipped else {
             (target + start).update(from: row + start, count: columns.count)
             return
         }
-        for column in columns { target[column] = min(max(row[column], -threshold), threshold) * factor }
+        kernels.clip(row + start, into: target + start, count: columns.count, threshold: threshold, factor: factor)
     }
 }
