@@ -147,6 +147,35 @@ extension Script {
         #expect(!Self.inspector(state).contains("~"))
     }
 
+    /// One probe beside other work on the machine does not decide; after a change all begins anew.
+    @Test func measuredCostIsTheMedianOfProbes() {
+        var state = Script.map()
+        let (path, other) = (InspectorTests.path, ModulePath("layers.1.mlp.up"))
+        func probe(_ step: Int, _ milliseconds: Double) {
+            let modules = [path, other].map {
+                ProbeReport.Module(
+                    path: $0, gradientError: 0, rho: nil, milliseconds: milliseconds, referenceMilliseconds: 2)
+            }
+            state.on(
+                .event(
+                    .probed(
+                        ProbeReport(
+                            step: step, loss: 2, referenceLoss: 2, gradientError: 0, modules: modules, attention: []))))
+        }
+        state.on(
+            Script.change(
+                "prec * bf16", [path.description: LinearFormats(.bf16), other.description: LinearFormats(.bf16)]))
+        for (step, (time, median)) in zip([1.0, 9, 3, 1, 1, 4, 4, 4], [1.0, 1, 3, 1, 1, 3, 3, 4]).enumerated() {
+            probe(100 + step, time)
+            #expect(state.map.measuredCost == median / 2 && state.map.records[path]?.relativeTime == median / 2)
+        }
+        state.on(Script.change("prec layers.0.attn.q fp8", [path.description: LinearFormats(.fp8)]))
+        #expect(state.map.measuredCost == nil && state.map.records[path]?.relativeTime == 2)
+        probe(200, 1)
+        #expect(state.map.records[path]?.relativeTime == 0.5 && state.map.records[other]?.relativeTime == 2)
+        #expect(state.map.measuredCost == 1.25)
+    }
+
     @Test func aProbeOnRequestIsAnswered() {
         var state = Script.map()
         state.map.view = .gradientError

@@ -160,14 +160,12 @@ enum InspectorPanel {
         let plan = PrecisionPlan(general: formats, linears: [:], attentionCore: .bf16)
         let theory = CostModel(model, vocabularySize: map.vocabularySize).cost(of: [path], plan)
         var line: Line = [("cost of BF16's: theory ", Style(.barText)), (percent(theory), Style(.emphasis))]
-        if let measured = record.relativeTime, let module = record.probe?.module {
+        if let measured = record.relativeTime, let times = record.probeTime {
             line += [
                 ("  measured ", Style(.barText)),
                 old(percent(measured), record.isProbeOld, Style(measured < 1 ? .ok : .warning)),
+                (" (\(time(times.now)) for \(time(times.reference)))", Style(.axis)),
             ]
-            if let now = module.milliseconds, let reference = module.referenceMilliseconds {
-                line.append((" (\(time(now)) for \(time(reference)))", Style(.axis)))
-            }
         }
         return [line]
     }

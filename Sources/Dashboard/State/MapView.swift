@@ -96,13 +96,8 @@ enum MapView: String, Sendable, CaseIterable {
 }
 
 extension ModuleRecord {
-    /// Time of the probe's GEMMs over that in BF16.
-    var relativeTime: Double? {
-        guard let module = probe?.module, let time = module.milliseconds, let reference = module.referenceMilliseconds,
-            reference > 0
-        else { return nil }
-        return time / reference
-    }
+    /// Time of the probes' GEMMs over that in BF16.
+    var relativeTime: Double? { probeTime.flatMap { $0.reference > 0 ? $0.now / $0.reference : nil } }
 }
 
 extension NumberText {

@@ -18,7 +18,7 @@ public struct PrecisionMap: Sendable {
     public private(set) var shares: PrecisionShares?
     /// Theoretical cost of the layers' products against BF16: `CostModel`.
     public private(set) var cost: Double?
-    /// Time of the layers' linears against BF16's, measured by the last probe since the last change.
+    /// Time of the layers' linears against BF16's, measured by the newest probes; nil after a change.
     public private(set) var measuredCost: Double?
     /// What low precision does in each module alone, as it was measured last.
     public private(set) var sensitivity: SensitivityMap?
@@ -88,11 +88,8 @@ public struct PrecisionMap: Sendable {
         case .moduleClippingChanged: remember()
         case .quantized(let report): take(report)
         case .probed(let report):
-            measureCost(report)
-            for module in report.modules {
-                records[module.path]?.probe = (report.step, module)
-                records[module.path]?.isProbeOld = false
-            }
+            for module in report.modules { records[module.path]?.take(module, step: report.step) }
+            measureCost()
         case .gradientsClipped(let step, let modules):
             for module in modules {
                 records[module.module]?.lastClipping = (step, module)
@@ -181,12 +178,9 @@ public struct PrecisionMap: Sendable {
         cost = costs.cost(of: plan)
     }
 
-    private mutating func measureCost(_ report: ProbeReport) {
-        let times = report.modules.compactMap { module -> (now: Double, reference: Double)? in
-            guard module.path.layer != nil, let now = module.milliseconds, let reference = module.referenceMilliseconds
-            else { return nil }
-            return (now, reference)
-        }
+    /// Of all layers' linears, by the newest probes.
+    private mutating func measureCost() {
+        let times = paths.filter { $0.layer != nil }.compactMap { records[$0]?.probeTime }
         let ratio = times.reduce(0) { $0 + $1.now } / times.reduce(0) { $0 + $1.reference }
         measuredCost = ratio.isFinite ? ratio : nil
     }
@@ -217,7 +211,9 @@ struct ModuleRecord: Sendable {
     /// The worst of the newest reports, the oldest first.
     private(set) var history: [HealthFigures] = []
     var figures: HealthReport.Module?
-    var probe: (step: Int, module: ProbeReport.Module)?
+    private(set) var probe: (step: Int, module: ProbeReport.Module)?
+    /// Milliseconds of the newest probes in the formats that the module has, and in BF16; the oldest first.
+    private var probeTimes: [(now: Double, reference: Double)] = []
     /// Steps in which its gradient was clipped in front of the quantizer, as far as was heard.
     var clippings = 0
     var lastClipping: (step: Int, gradient: ClippedGradient)?
@@ -226,10 +222,28 @@ struct ModuleRecord: Sendable {
     var sensitivities: [(figures: ModuleSensitivity, damage: Double)] = []
     // Measured in formats that the module, or for the sensitivity the recipe, has no more.
     var areFiguresOld = false
-    var isProbeOld = false
+    private(set) var isProbeOld = false
     var isSensitivityOld = false
 
     static let longestHistory = 64
+    /// Enough that one probe beside other work on the machine does not decide, as that only makes times longer.
+    static let mostProbeTimes = 5
+
+    mutating func take(_ module: ProbeReport.Module, step: Int) {
+        if isProbeOld { probeTimes = [] }
+        probe = (step, module)
+        isProbeOld = false
+        guard let now = module.milliseconds, let reference = module.referenceMilliseconds else { return }
+        if probeTimes.count == Self.mostProbeTimes { probeTimes.removeFirst() }
+        probeTimes.append((now, reference))
+    }
+
+    /// Medians of the newest probes, milliseconds.
+    var probeTime: (now: Double, reference: Double)? {
+        guard !probeTimes.isEmpty else { return nil }
+        func median(_ values: [Double]) -> Double { values.sorted()[(values.count - 1) / 2] }
+        return (median(probeTimes.map(\.now)), median(probeTimes.map(\.reference)))
+    }
 
     mutating func take(_ gemms: [HealthReport.GEMM], step: Int) {
         self.gemms = gemms
