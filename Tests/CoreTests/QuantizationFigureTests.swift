@@ -70,4 +70,13 @@ import Testing
         #expect(abs(values.reduce(0) { $0 + $1 * $1 } / n / second - 1) < (fourth == nil ? 0.2 : 0.03))
         if let fourth { #expect(abs(values.reduce(0) { $0 + $1 * $1 * $1 * $1 } / n / fourth - 1) < 0.1) }
     }
+
+    /// A damaged recording may say anything.
+    @Test func countsThatCannotBeAreNoTrap() {
+        var health = QuantizationHealth()
+        (health.count, health.nonFinite, health.saturated, health.underflowed) = (.max, .min, .min, 1)
+        #expect(health.saturation.map { abs($0 + 0.5) < 1e-9 } == true && (health.underflow ?? 1) < 1e-18)
+        (health.count, health.nonFinite) = (5, 5)
+        #expect(health.saturation == nil && health.underflow == nil)
+    }
 }

@@ -62,13 +62,16 @@ public struct QuantizationHealth: Codable, Hashable, Sendable {
     }
 
     /// The share of values that saturated, from 0 to 1; nil if there are no values, or all became NaN.
-    public var saturation: Double? { Self.finite(Double(saturated) / Double(count - nonFinite)) }
+    public var saturation: Double? { Self.finite(Double(saturated) / finiteCount) }
 
     /// The share of values that underflowed, from 0 to 1; nil if there are no values, or all became NaN.
-    public var underflow: Double? { Self.finite(Double(underflowed) / Double(count - nonFinite)) }
+    public var underflow: Double? { Self.finite(Double(underflowed) / finiteCount) }
 
     /// Bits that a value takes, scales included; nil if there are no values.
     public var bitsPerValue: Double? { Self.finite(Double(storedBits) / Double(count)) }
+
+    // No difference of integers: a recording may say anything.
+    private var finiteCount: Double { Double(count) - Double(nonFinite) }
 
     private static func finite(_ x: Double) -> Double? { x.isFinite ? x : nil }
 }
