@@ -88,9 +88,7 @@ public struct RunManifest: Codable, Hashable, Sendable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw UserError("\(path) cannot be read")
         }
-        guard let manifest = (try? LineCoding.value(RunManifest.self, from: data)) ?? completed(data),
-            manifest.format == format
-        else {
+        guard let manifest = try? LineCoding.value(RunManifest.self, from: data), manifest.format == format else {
             throw UserError("\(path) is damaged, or another version wrote it: expected \"format\": \"\(format)\"")
         }
         do {
@@ -99,17 +97,5 @@ public struct RunManifest: Codable, Hashable, Sendable {
             throw UserError("\(path): its configuration is damaged: \(error)")
         }
         return manifest
-    }
-
-    /// Reads what a version wrote that knew fewer keys: they have their defaults.
-    private static func completed(_ data: Data) -> RunManifest? {
-        guard var object = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
-            let defaults = try? LineCoding.text(RunConfiguration()),
-            let configuration = object["configuration"],
-            let whole = RunConfiguration.filled(configuration, from: Data(defaults.utf8))
-        else { return nil }
-        object["configuration"] = whole
-        guard let filled = try? JSONSerialization.data(withJSONObject: object) else { return nil }
-        return try? LineCoding.value(RunManifest.self, from: filled)
     }
 }

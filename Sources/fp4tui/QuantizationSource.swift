@@ -48,7 +48,7 @@ enum QuantizationSource {
         return names.filter { name in globs.contains { Self.matches(name, $0) } }
     }
 
-    /// - Throws: `UserError` if the tensor cannot be read.
+    /// Of a tensor that `names` lists.
     func shape(of name: String) -> [Int] {
         switch self {
         case .safeTensors(let file): file.shape(name) ?? []
@@ -56,6 +56,7 @@ enum QuantizationSource {
         }
     }
 
+    /// - Throws: `UserError` if the tensor cannot be read.
     func tensor(_ name: String, seed: UInt64, _ pool: WorkerPool) throws -> NamedTensor {
         switch self {
         case .safeTensors(let file):

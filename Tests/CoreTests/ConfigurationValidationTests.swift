@@ -45,11 +45,37 @@ import Testing
     }
 
     @Test func moreMemoryThanTheMachineHasIsRefused() throws {
-        try RunConfiguration.requireMemory(4_000_000_000, physicalMemory: 4 * Self.gigabyte)
-        let error = try #require(throws: UserError.self) {
-            try RunConfiguration.requireMemory(4_000_000_001, physicalMemory: 4 * Self.gigabyte)
+        var configuration = RunConfiguration()
+        try configuration.requireMemory(4_000_000_000, physicalMemory: 4 * Self.gigabyte)
+        for recompute in [false, true] {
+            configuration.training.recompute = recompute
+            let error = try #require(throws: UserError.self) {
+                try configuration.requireMemory(4_000_000_001, physicalMemory: 4 * Self.gigabyte)
+            }
+            #expect(error.description.contains("4.0 GB"))
+            #expect(error.description.contains("training.recompute") == !recompute)
         }
-        #expect(error.description.contains("4.0 GB"))
+    }
+
+    /// And what it is not refused for is what it takes: within a tenth, on both sides.
+    @Test func computingAgainNeedsLessMemory() throws {
+        var configuration = RunConfiguration()
+        (configuration.model.layers, configuration.training.batch) = (24, 64)
+        let limit = UInt64(0.3 * configuration.approximateMemory)
+        let error = try #require(throws: UserError.self) { try configuration.validate(physicalMemory: limit) }
+        #expect(error.description.contains("training.recompute = true"))
+        configuration.training.recompute = true
+        try configuration.validate(physicalMemory: limit)
+        for activation in ModelConfiguration.Activation.allCases {
+            for recompute in [false, true] {
+                var small = PrecisionChangeTests.configuration { _ in }
+                (small.model.activation, small.training.recompute) = (activation, recompute)
+                (small.model.layers, small.model.width, small.model.context) = (6, 64, 64)
+                small.run.commands = []
+                let bytes = try PrecisionChangeTests.trainer(small).memoryBytes
+                #expect(abs(Double(bytes) / small.approximateMemory - 1) < 0.25, "\(activation) \(recompute)")
+            }
+        }
     }
 
     @Test func valuesThatNoFileHasAreCheckedToo() {

@@ -102,6 +102,7 @@ import Testing
         #expect(reports.map(\.step) == [1, 5, 10])
         let norms = Dictionary(uniqueKeysWithValues: record.steps.map { ($0.step, $0.gradientNorm) })
         for report in reports {
+            #expect(try #require(report.memoryBytes) > 1 << 22)
             #expect(report.modules.count == report.modules.count { $0.forwardMilliseconds > 0 })
             #expect(report.modules.count == report.modules.count { $0.backwardMilliseconds > 0 })
             let squares = report.modules.compactMap(\.gradientNorm).reduce(0) { $0 + $1 * $1 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Core
@@ -58,11 +59,68 @@ import Testing
         #expect(isSame)
     }
 
+    /// A second run beside it, a measurement of the sensitivity, an inspection while paused.
+    @Test func whatRunsBesideIsTheSame() async throws {
+        func record(recompute: Bool) async throws -> TrainingEngineTests.Record {
+            try await TrainingEngineTests.record(
+                Self.configuration("nvfp4", .llama, recompute: recompute).with(layers: 3, accumulation: 1) {
+                    $0.run.commands = [
+                        "2: fork prec mlp.* bf16", "3: sensitivity fp4", "5: pause", "6: fork swap",
+                    ]
+                }
+            ) { event, engine in
+                if case .stateChanged(.paused, _) = event {
+                    engine.send(.inspect(.layer(1, "attn.k")))
+                    engine.send(.probe)
+                    engine.send(.resume)
+                }
+            }
+        }
+        let (kept, computed) = (try await record(recompute: false), try await record(recompute: true))
+        #expect(kept.losses == computed.losses && kept.losses.count == 10 && kept.norms == computed.norms)
+        func rest(_ record: TrainingEngineTests.Record) -> [TrainingEvent] {
+            record.events.filter {
+                switch $0 {
+                case .forkStepped, .sensitivityMeasured, .inspected: true
+                default: false
+                }
+            }
+        }
+        let (before, after) = (rest(kept), rest(computed))
+        #expect(before.contains { if case .sensitivityMeasured = $0 { true } else { false } })
+        #expect(before.contains { if case .inspected = $0 { true } else { false } })
+        #expect(before.count { if case .forkStepped = $0 { true } else { false } } >= 7)
+        #expect(before.count == after.count && Set(before) == Set(after))
+    }
+
+    /// A run may go on either way from what the other saved.
+    @Test(arguments: [false, true]) func aSavedStateGoesOnEitherWay(recompute: Bool) throws {
+        let folder = try TemporaryDirectory()
+        func trainer(_ recompute: Bool) throws -> Trainer {
+            try PrecisionChangeTests.trainer(
+                Self.configuration("tetrajet", .gpt2, recompute: recompute).with(layers: 3) { _ in })
+        }
+        let first = try trainer(recompute)
+        first.initializeParameters()
+        for _ in 0..<3 { _ = try first.trainStep() }
+        let path = folder.path + "/state.safetensors"
+        try first.saveState(to: path)
+        let second = try trainer(!recompute)
+        try second.restoreState(from: path)
+        for _ in 0..<3 {
+            _ = try first.trainStep()
+            _ = try second.trainStep()
+        }
+        let count = first.parameters.layout.count
+        #expect(first.step == 6 && second.step == 6)
+        #expect(memcmp(first.parameters.values, second.parameters.values, 4 * count) == 0)
+    }
+
     /// Of what a layer puts out, its input alone is kept for each.
     @Test func memoryIsThatOfOneLayer() throws {
         func bytes(layers: Int, recompute: Bool) throws -> Int {
             try PrecisionChangeTests.trainer(
-                Self.configuration("bf16", .gpt2, recompute: recompute).with(layers: layers)
+                Self.configuration("bf16", .gpt2, recompute: recompute).with(layers: layers) { _ in }
             ).transformer.arena.bytes
         }
         let model = try Self.configuration("bf16", .gpt2, recompute: true)
@@ -79,10 +137,14 @@ import Testing
 }
 
 extension RunConfiguration {
-    fileprivate func with(layers: Int) -> RunConfiguration {
+    fileprivate func with(
+        layers: Int, accumulation: Int = 2, _ change: (inout RunConfiguration) -> Void
+    ) -> RunConfiguration {
         var configuration = self
         configuration.model.layers = layers
+        configuration.training.accumulation = accumulation
         configuration.run.commands = []
+        change(&configuration)
         return configuration
     }
 }

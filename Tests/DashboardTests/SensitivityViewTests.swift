@@ -172,8 +172,42 @@ extension Script {
         state.on(Script.change("prec layers.0.attn.q fp8", [path.description: LinearFormats(.fp8)]))
         #expect(state.map.measuredCost == nil && state.map.records[path]?.relativeTime == 2)
         probe(200, 1)
-        #expect(state.map.records[path]?.relativeTime == 0.5 && state.map.records[other]?.relativeTime == 2)
-        #expect(state.map.measuredCost == 1.25)
+        #expect(state.map.records[path]?.relativeTime == 0.5 && state.map.records[other]?.relativeTime == 0.5)
+        #expect(state.map.measuredCost == 0.5)
+        state.on(.event(.moduleClippingChanged(step: 200, from: GradientClipping(), to: GradientClipping())))
+        #expect(state.map.measuredCost == nil)
+        probe(210, 6)
+        #expect(state.map.measuredCost == 3)
+    }
+
+    /// Flip rates come with the probes that are due, and stay until the next of them.
+    @Test func aProbeOnRequestKeepsTheFlipRate() {
+        var state = Script.map()
+        func probe(_ step: Int, flips: Double?) {
+            var module = ProbeReport.Module(path: InspectorTests.path, gradientError: 0.1, rho: 3, flipRate: flips)
+            if flips != nil { (module.oscillation, module.oscillating, module.oscillationSteps) = (2, 0.1, 30) }
+            state.on(
+                .event(
+                    .probed(
+                        ProbeReport(
+                            step: step, loss: 2, referenceLoss: 2, gradientError: 0.1, modules: [module], attention: [])
+                    )))
+        }
+        probe(250, flips: 0.25)
+        probe(260, flips: nil)
+        let kept = state.map.records[InspectorTests.path]?.probe
+        #expect(kept?.step == 260 && kept?.module.flipRate == 0.25 && kept?.module.oscillationSteps == 30)
+        state.on(Script.change("prec layers.0.attn.q bf16", ["layers.0.attn.q": LinearFormats(.bf16)]))
+        probe(270, flips: nil)
+        #expect(state.map.records[InspectorTests.path]?.probe?.module.flipRate == nil)
+    }
+
+    @Test func nobodyIsToldToProbeWhoCannot() {
+        var state = Script.map()
+        state.map.view = .gradientError
+        #expect(Self.text(state).contains("not measured yet"))
+        state.refusal = "this is read-only"
+        #expect(!Self.text(state).contains("not measured yet") && Self.text(state).contains("not measured"))
     }
 
     @Test func aProbeOnRequestIsAnswered() {

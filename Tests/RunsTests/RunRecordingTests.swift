@@ -62,9 +62,14 @@ import Testing
         try older.write(toFile: folder.manifestPath, atomically: true, encoding: .utf8)
         let manifest = try RunManifest.read(folder)
         #expect(manifest.configuration == RunConfiguration() && manifest.created == 1)
-        try older.replacing("\"seed\"", with: "\"sead\"").replacing("\"fp4tui run 1\"", with: "\"fp4tui run 2\"")
-            .write(toFile: folder.manifestPath, atomically: true, encoding: .utf8)
-        #expect(throws: UserError.self) { try RunManifest.read(folder) }
+        // What decides the bits is not made up.
+        for (key, other) in [
+            ("\"seed\"", "\"sead\""), ("\"batch\"", "\"bach\""), ("\"fp4tui run 1\"", "\"fp4tui run 2\""),
+        ] {
+            try older.replacing(key, with: other)
+                .write(toFile: folder.manifestPath, atomically: true, encoding: .utf8)
+            #expect(throws: UserError.self) { try RunManifest.read(folder) }
+        }
     }
 
     @Test func commandsComeBackWhole() throws {

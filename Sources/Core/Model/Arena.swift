@@ -34,7 +34,7 @@ final class Arena {
         guard let memory, memory != MAP_FAILED else {
             throw UserError(
                 "the model needs \(bytes >> 20) MiB of memory, which this machine does not give; "
-                    + "lower training.batch, model.context, model.width or model.layers")
+                    + "lower training.batch, model.context, model.width or model.layers, or set training.recompute")
         }
         base = memory
         #if os(Linux)

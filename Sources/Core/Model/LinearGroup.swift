@@ -125,13 +125,13 @@ struct LinearGroup {
             compute.gemm(
                 MatrixView(x, rows: rows, columns: inputs), w.transposed, into: y, rowStride: outputs,
                 accumulate: false, formats: GEMMFormats(BlockFormat(reference)))
-            return record(clock.lap(), start: 0, outputs: outputs, isBackward: pass.isRepeated)
+            return record(clock.lap(), start: 0, outputs: outputs, pass)
         }
         if !pass.isRepeated { capture(x, rows: rows, pass) }
         compute.sharedInput.forget()
         for index in runs.indices {
             let run = runs[index]
-            defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: pass.isRepeated) }
+            defer { record(clock.lap(), start: run.start, outputs: run.outputs, pass) }
             let health = pass.isRepeated ? nil : health(run, .fprop)
             if run.usesTechniques {
                 forward(run, x, into: y, rows: rows, pass, compute, health: health)
@@ -161,14 +161,14 @@ struct LinearGroup {
             compute.gemm(
                 e.transposed, MatrixView(x, rows: rows, columns: inputs), into: weightGradient, rowStride: inputs,
                 accumulate: true, formats: formats, part: .wgrad)
-            return record(clock.lap(), start: 0, outputs: outputs, isBackward: true)
+            return record(clock.lap(), start: 0, outputs: outputs, pass, isBackward: true)
         }
         let dy = clipper?.clip(dy, rows: rows, records: !pass.isProbe, compute) ?? dy
         if clipper != nil { compute.clock.mark(.clip) }
         captureGradient(dy, rows: rows, pass)
         for index in runs.indices {
             let run = runs[index]
-            defer { record(clock.lap(), start: run.start, outputs: run.outputs, isBackward: true) }
+            defer { record(clock.lap(), start: run.start, outputs: run.outputs, pass, isBackward: true) }
             let e = MatrixView(
                 dy + run.start, rows: rows, columns: run.outputs, rowStride: outputs)
             if run.usesTechniques {
@@ -229,9 +229,12 @@ struct LinearGroup {
         records.map { $0.health + 3 * run.part + gemm.index }
     }
 
-    /// Shares time out to the parts that a GEMM computed, by their FLOPs.
-    private func record(_ seconds: Double, start: Int, outputs: Int, isBackward: Bool) {
-        guard let records else { return }
+    /// Shares time out to the parts that a GEMM computed, by their FLOPs. What is computed again is left out: a linear's time
+    /// is that of three products.
+    private func record(
+        _ seconds: Double, start: Int, outputs: Int, _ pass: QuantizationPassKey, isBackward: Bool = false
+    ) {
+        guard let records, !pass.isRepeated else { return }
         for index in parts.indices where parts[index].start >= start && parts[index].start < start + outputs {
             records.seconds[2 * index + (isBackward ? 1 : 0)] +=
                 seconds * Double(parts[index].outputs) / Double(outputs)
@@ -285,8 +288,10 @@ struct QuantizationPassKey {
     let pass: UInt64
     /// A pass beside the run, which must leave no trace in running statistics.
     var isProbe = false
-    /// Forward is computed again for backward: what is reported of it has been.
+    /// Forward is computed again for backward: nothing of it is reported.
     var isRepeated = false
+    /// The entropy of each layer's attention is computed on the way.
+    var measuresEntropy = false
     /// All linears run in this format whatever the plan says: what quantization is held against.
     var reference: UnscaledFormat?
     /// Looks at the operands of one linear as they pass by.

@@ -135,7 +135,7 @@ final class Transformer {
 
     deinit { records.deallocate() }
 
-    /// The mean entropy of each layer's attention in the last pass of a probe, nats.
+    /// The mean entropy of each layer's attention in the last pass that measured it, nats.
     private(set) var entropies: [Double]
     /// Time since the gradients were cleared: forward with the loss, and backward, seconds.
     private(set) var forwardSeconds = 0.0
@@ -186,7 +186,7 @@ final class Transformer {
         let layer = layers[index]
         let saved = places.saved[index]
         attend(layer, saved, sequences: sequences, length: length, pass)
-        if pass.isProbe {
+        if pass.measuresEntropy {
             entropies[index] = places.attention.entropy(
                 saved.qkv, logSums: saved.logSums, partials: places.entropies, sequences: sequences, length: length,
                 format: plan.attentionCore, compute)

@@ -40,7 +40,7 @@ public struct PrecisionPhase: Hashable, Sendable {
 /// What raises precision without anybody asking.
 public struct PrecisionTriggers: Hashable, Codable, Sendable {
     /// dgrad and wgrad of a module go to BF16 when its ρ = ‖∇L‖ / (σ_q·√d), gradient to quantization noise, falls below
-    /// this on a probe batch; √3 in arXiv 2505.19115. nil: never.
+    /// this in a probe that is due; √3 in arXiv 2505.19115. nil: never.
     public var rho: Double?
     /// Modules that misbehave are raised when a step's loss is this many standard deviations above the mean of the
     /// window. nil: never.

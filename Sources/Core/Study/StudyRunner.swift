@@ -158,7 +158,7 @@ public final class StudyRunner {
             let configuration = study.runConfiguration(entry, seed: value)
             let trainer = try Trainer(configuration, corpus: corpus)
             memory += trainer.memoryBytes
-            try RunConfiguration.requireMemory(memory)
+            try configuration.requireMemory(memory)
             if folder.hasState(entry: index, seed: value) {
                 let path = folder.state(entry: index, seed: value)
                 let metadata = try trainer.restoreState(from: path).metadata

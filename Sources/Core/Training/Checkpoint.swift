@@ -172,23 +172,14 @@ extension RunConfiguration {
             self = configuration
             return
         }
+        typealias Sections = [String: [String: Any]]
         guard let defaults = try? JSONEncoder().encode(RunConfiguration()),
-            let given = try? JSONSerialization.jsonObject(with: json),
-            let whole = Self.filled(given, from: defaults),
-            let merged = try? JSONSerialization.data(withJSONObject: whole),
+            let base = try? JSONSerialization.jsonObject(with: defaults) as? Sections,
+            let given = try? JSONSerialization.jsonObject(with: json) as? Sections,
+            let merged = try? JSONSerialization.data(
+                withJSONObject: base.merging(given) { $0.merging($1) { $1 } }),
             let configuration = try? JSONDecoder().decode(RunConfiguration.self, from: merged)
         else { return nil }
         self = configuration
-    }
-
-    /// A configuration as an older version wrote it, as a JSON object, with the keys that it lacks.
-    ///
-    /// - Parameter defaults: `RunConfiguration()` in the same encoding.
-    /// - Returns: a JSON object; nil if one of both is not a configuration.
-    public static func filled(_ given: Any, from defaults: Foundation.Data) -> Any? {
-        typealias Sections = [String: [String: Any]]
-        guard let base = try? JSONSerialization.jsonObject(with: defaults) as? Sections, let given = given as? Sections
-        else { return nil }
-        return base.merging(given) { $0.merging($1) { $1 } }
     }
 }

@@ -13,14 +13,17 @@ extension RunConfiguration {
     }
 
     /// Roughly what training takes, bytes, as a floating-point number that no shape overflows: parameters, gradients
-    /// and both moments in FP32, activations kept for the backward pass, attention probabilities, logits and their
-    /// gradient.
+    /// and both moments in FP32, activations kept for the backward pass, logits.
     public var approximateMemory: Double {
         let tokens = Double(training.batch) * Double(model.context)
         let width = Double(model.width)
         let hidden = width * model.feedForwardMultiple
-        let layer = 8 * width + 3 * hidden + Double(model.heads) * Double(model.context)
-        let activations = tokens * (Double(model.layers) * layer + 4 * width + 2 * Double(expectedVocabularySize))
+        let keysAndValues = 2 * width * Double(model.keyValueHeads) / Double(model.heads)
+        let layer = 6 * width + keysAndValues + (model.activation == .swiglu ? 3 : 2) * hidden
+        let layers = Double(model.layers)
+        let kept = training.recompute ? (layers - 1) * width + layer : layers * layer
+        let logits = min(tokens, max(64, 0x1p24 / Double(expectedVocabularySize))) * Double(expectedVocabularySize)
+        let activations = tokens * (kept + 6 * width + keysAndValues + hidden) + logits
         return 4 * (4 * model.approximateParameterCount(vocabularySize: expectedVocabularySize) + activations)
     }
 
@@ -44,7 +47,7 @@ extension RunConfiguration {
                 + "training.batch = \(training.batch)"
             throw UserError(
                 "\(shape) need about \(Self.gigabytes(approximateMemory)) of memory, and this machine has "
-                    + "\(Self.gigabytes(Double(physicalMemory))): a smaller model or batch is needed")
+                    + "\(Self.gigabytes(Double(physicalMemory))): " + Self.remedy("a smaller model or batch", training))
         }
     }
 
@@ -73,15 +76,19 @@ extension RunConfiguration {
         }
     }
 
+    private static func remedy(_ smaller: String, _ training: Training) -> String {
+        training.recompute ? smaller + " is needed" : smaller + ", or training.recompute = true, is needed"
+    }
+
     /// Checks a need of memory that is known to the byte.
     ///
     /// - Throws: `UserError` if the machine has less: it would not fail at once, but be killed once all of it is used.
-    static func requireMemory(_ bytes: Int, physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
+    func requireMemory(_ bytes: Int, physicalMemory: UInt64 = ProcessInfo.processInfo.physicalMemory) throws {
         guard UInt64(max(0, bytes)) > physicalMemory else { return }
         throw UserError(
-            "this run needs \(gigabytes(Double(bytes))) of memory, and this machine has "
-                + "\(gigabytes(Double(physicalMemory))): a smaller model.width, model.layers, model.context or "
-                + "training.batch is needed")
+            "this run needs \(Self.gigabytes(Double(bytes))) of memory, and this machine has "
+                + "\(Self.gigabytes(Double(physicalMemory))): "
+                + Self.remedy("a smaller model.width, model.layers, model.context or training.batch", training))
     }
 
     private static func gigabytes(_ bytes: Double) -> String {

@@ -33,6 +33,7 @@ final class GradientProbe {
             // Neither a training pass nor one of an evaluation.
             var pass = QuantizationPassKey(seed: seed, pass: UInt64(step) | 1 << 62)
             pass.isProbe = true
+            pass.measuresEntropy = true
             pass.reference = reference
             transformer.pass = pass
             transformer.clearGradients()

@@ -42,7 +42,7 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var batch = 16
         /// Micro-batches whose gradients are summed before an optimizer step.
         public var accumulation = 1
-        /// Backward computes what layers put out again, instead of keeping it.
+        /// Backward computes what lies between the inputs of the layers again, instead of keeping it.
         public var recompute = false
         /// FP8 products are summed as on a processor without FP16 and BF16.
         public var strictFP8 = false
@@ -51,6 +51,17 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         private enum CodingKeys: String, CodingKey {
             case batch, accumulation, recompute
             case strictFP8 = "strictFp8"
+        }
+
+        public init() {}
+
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            batch = try values.decode(Int.self, forKey: .batch)
+            accumulation = try values.decode(Int.self, forKey: .accumulation)
+            // Runs that were recorded before there was this key have none.
+            recompute = try values.decodeIfPresent(Bool.self, forKey: .recompute) ?? false
+            strictFP8 = try values.decode(Bool.self, forKey: .strictFP8)
         }
     }
 

@@ -103,6 +103,11 @@ extension Trainer {
         return report
     }
 
+    /// - Throws: `UserError` if the first probe would need more memory than the machine has.
+    func requireMemoryForProbe() throws {
+        if gradientProbe == nil { try configuration.requireMemory(memoryBytes + 4 * parameters.layout.count) }
+    }
+
     /// Begins the window of the next probe, if it is time and it has not begun.
     ///
     /// - Throws: `UserError` if memory is short.

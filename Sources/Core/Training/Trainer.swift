@@ -87,7 +87,7 @@ final class Trainer {
         control = PrecisionControl(
             configuration.recipe, model, steps: configuration.run.steps,
             tokensPerStep: configuration.training.batch * configuration.training.accumulation * model.context)
-        try RunConfiguration.requireMemory(memoryBytes)
+        try configuration.requireMemory(memoryBytes)
     }
 
     /// Tokens of one optimizer step.

@@ -56,7 +56,7 @@ extension Trainer {
             configuration.model, vocabularySize: corpus.vocabularySize, capacity: configuration.training.batch,
             plan: recipe.unquantized.plan(for: configuration.model), compute: compute,
             recomputesLayers: configuration.training.recompute)
-        try RunConfiguration.requireMemory(memoryBytes + copy.memoryBytes + 4 * parameters.layout.count)
+        try configuration.requireMemory(memoryBytes + copy.memoryBytes + 4 * parameters.layout.count)
         copy.parameters.values.update(from: parameters.values, count: parameters.layout.count)
         let linears = configuration.model.linears.filter { $0.layer != nil }
         return SensitivityTrials(

@@ -317,7 +317,12 @@ public actor TrainingEngine {
             try evaluate()
         // Whoever looks changes nothing: a recipe that goes by rho does so at its own probes alone.
         case .probe:
-            try probe()
+            do {
+                try trainer.requireMemoryForProbe()
+                try probe()
+            } catch {
+                warn("probe: \(error)")
+            }
         case .sample:
             if trainer.canSample { sample() } else { warn("sampling is off: sampling.tokens is 0") }
         case .save(let path):

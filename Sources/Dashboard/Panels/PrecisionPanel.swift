@@ -13,7 +13,8 @@ enum PrecisionPanel {
         let grid = MapGrid(map, area: area)
         drawHeader(map, grid, into: &frame, glyphs)
         drawRows(map, grid, into: &frame)
-        drawLegend(map, grid, into: &frame)
+        let canProbe = state.replay == nil && state.refusal == nil && !state.isFinished
+        drawLegend(map, grid, canProbe: canProbe, into: &frame)
         let isNarrow = area.width < 60
         var notes = map.shares.map { [shares($0)] } ?? []
         if !isNarrow || map.view != .precision { notes.append(map.view.rawValue) }
@@ -161,7 +162,7 @@ enum PrecisionPanel {
     }
 
     /// What the characters mean, where there is room for it.
-    private static func drawLegend(_ map: PrecisionMap, _ grid: MapGrid, into frame: inout Frame) {
+    private static func drawLegend(_ map: PrecisionMap, _ grid: MapGrid, canProbe: Bool, into frame: inout Frame) {
         guard grid.legendLines > 0 else { return }
         let plain = Style(.axis)
         var lines: [[[(String, Style)]]] = []
@@ -188,7 +189,7 @@ enum PrecisionPanel {
             }
             if isOld { words += "; \(oldMark) before the last change of precision" }
             if map.view.isProbed, map.modules.allSatisfy({ path in map.records[path]?.probe == nil }) {
-                words += "; not measured yet: the command probe does it now"
+                words += canProbe ? "; not measured yet: the command probe does it now" : "; not measured"
             }
             let text = [("\(map.view.rawValue): \(words)", plain)]
             lines += SamplePanel.wrap(text, width: grid.inside.width).map { [$0] }

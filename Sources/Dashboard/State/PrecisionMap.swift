@@ -85,7 +85,9 @@ public struct PrecisionMap: Sendable {
         switch event {
         case .started(let run): start(run)
         case .precisionChanged(let change): take(change)
-        case .moduleClippingChanged: remember()
+        case .moduleClippingChanged:
+            remember()
+            restartTimes()
         case .quantized(let report): take(report)
         case .probed(let report):
             for module in report.modules { records[module.path]?.take(module, step: report.step) }
@@ -166,8 +168,15 @@ public struct PrecisionMap: Sendable {
             for path in paths { records[path]?.isSensitivityOld = true }
         }
         pending.takeAnswer(change.text)
-        if !change.modules.isEmpty { measuredCost = nil }
+        restartTimes()
         updateCost()
+    }
+
+    /// Modules that run as one product share their times, and clipping takes time too: what was measured before a change
+    /// of any kind counts no more.
+    private mutating func restartTimes() {
+        measuredCost = nil
+        for path in paths { records[path]?.areTimesOver = true }
     }
 
     private mutating func updateCost() {
@@ -223,6 +232,8 @@ struct ModuleRecord: Sendable {
     // Measured in formats that the module, or for the sensitivity the recipe, has no more.
     var areFiguresOld = false
     private(set) var isProbeOld = false
+    /// The next probe's times are the first of a new series.
+    var areTimesOver = false
     var isSensitivityOld = false
 
     static let longestHistory = 64
@@ -230,7 +241,17 @@ struct ModuleRecord: Sendable {
     static let mostProbeTimes = 5
 
     mutating func take(_ module: ProbeReport.Module, step: Int) {
-        if isProbeOld { probeTimes = [] }
+        if areTimesOver { probeTimes = [] }
+        areTimesOver = false
+        var module = module
+        if !isProbeOld, let before = probe?.module {
+            // Only probes that are due have them.
+            module.flipRate = module.flipRate ?? before.flipRate
+            if module.oscillation == nil {
+                (module.oscillation, module.oscillating) = (before.oscillation, before.oscillating)
+                module.oscillationSteps = before.oscillationSteps
+            }
+        }
         probe = (step, module)
         isProbeOld = false
         guard let now = module.milliseconds, let reference = module.referenceMilliseconds else { return }

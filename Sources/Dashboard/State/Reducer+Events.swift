@@ -154,7 +154,7 @@ extension SensitivityMap {
 
 extension ProbeReport {
     var text: String {
-        guard let gradientError else { return "there are no gradients to hold against BF16's" }
+        guard let gradientError else { return "gradients cannot be held against BF16's: they are zero or not finite" }
         let worst = worst.map { "; most \($0.module.path), \(NumberText.percent($0.error))" } ?? ""
         return "gradients are \(NumberText.percent(gradientError)) off BF16's\(worst)"
     }

@@ -6,7 +6,7 @@ import Musl
 import Darwin
 #endif
 
-/// Physical memory of this process.
+/// Physical memory of this process; without files that are mapped, but for the peak.
 public enum ProcessMemory {
     /// The most that it has had so far, bytes.
     public static var peakBytes: Int {
@@ -32,15 +32,15 @@ public enum ProcessMemory {
         }
         return result == KERN_SUCCESS ? Int(info.resident_size) : nil
         #else
-        // Pages: all, in physical memory, shared, ...
+        // Pages: all, in physical memory, those among them that are of files, ...
         guard let file = fopen("/proc/self/statm", "r") else { return nil }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 128)
         guard fgets(&line, Int32(line.count), file) != nil else { return nil }
         let fields = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             .split(separator: " ")
-        guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
-        return pages * sysconf(Int32(_SC_PAGESIZE))
+        guard fields.count > 2, let pages = Int(fields[1]), let mapped = Int(fields[2]) else { return nil }
+        return (pages - mapped) * sysconf(Int32(_SC_PAGESIZE))
         #endif
     }
 }
