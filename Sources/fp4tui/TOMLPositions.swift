@@ -121,7 +121,7 @@ struct TOMLPositions {
 
     /// Skips `= value`: to the end of the line outside of strings, brackets and comments.
     private mutating func skipValue() {
-        var depth = 0
+        var open: [Unicode.Scalar] = []
         var last: [Unicode.Scalar] = []
         while let scalar = rest.first {
             defer { last = last.suffix(9) + [scalar] }
@@ -135,12 +135,16 @@ struct TOMLPositions {
             case "\"", "'": _ = quoted(scalar)
             case "#": skipLine()
             case "[", "{":
-                depth += 1
+                open.append(scalar)
                 advance()
             case "]", "}":
-                depth -= 1
+                if scalar == "}", open.last == "[" { found("a value or ] is expected, and } found") }
+                _ = open.popLast()
                 advance()
-            case "\n" where depth == 0: return
+            case "\u{85}", "\u{2028}", "\u{2029}":
+                found("the line break U+\(String(scalar.value, radix: 16, uppercase: true)) belongs into a string")
+                advance()
+            case "\n" where open.isEmpty: return
             default: advance()
             }
         }

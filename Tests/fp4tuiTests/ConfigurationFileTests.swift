@@ -101,6 +101,20 @@ import Testing
             try Self.parse("x = 1979-05-27T:")
         }
         #expect(ConfigurationFile.value(of: "1979-05-27T:") == nil)
+        for (text, column) in [("x = [}", 6), ("x = [\"]\", }", 11), ("x = [{a = 1}, [1, }]", 19)] {
+            #expect(throws: UserError("run.toml:1:\(column): a value or ] is expected, and } found"), "\(text)") {
+                try Self.parse(text)
+            }
+        }
+        #expect(throws: UserError("run.toml:2:4: the line break U+2028 belongs into a string")) {
+            try Self.parse("x = [\n1, \u{2028}2]")
+        }
+        #expect(ConfigurationFile.value(of: "[}") == nil)
+        #expect(ConfigurationFile.value(of: "[\"}\", '}'] # }") == .list([.string("}"), .string("}")]))
+        #expect(try Self.parse("[run] # }\u{2029}\nname = \"a\u{2028}b\"").run.name == "a\u{2028}b")
+        #expect(throws: UserError("run.toml:1:1: there is no key x; the nearest is run")) {
+            try Self.parse("x = [{a = 1}, {b = {}}, [[]]] # [}")
+        }
         let run = try Self.parse("[run]\nname = \"1979-05-27T:\"  # 1979-05-27T:\nthreads = 2\n")
         #expect(run.run.name == "1979-05-27T:")
         for time in ["1979-05-27T07:32:00", "1979-05-27 07:32:00.5Z", "1979-05-27 # a day", "07:32:00"] {
