@@ -153,4 +153,14 @@ import Testing
         #expect(isSame)
         #expect(clipper.totals[0].clipped == 0 && clipper.totals[1].values == 0)
     }
+
+    /// All linears share the memory for what was clipped, which is there before the first step.
+    @Test func oneGradientHasRoom() throws {
+        let clipping = PrecisionChangeTests.configuration { $0.recipe.clipping.scope = .module }
+        let plain = PrecisionChangeTests.configuration { $0.recipe.clipping.scope = nil }
+        let (clips, doesNot) = (try PrecisionChangeTests.trainer(clipping), try PrecisionChangeTests.trainer(plain))
+        let model = clipping.model
+        let floats = clipping.training.batch * model.context * max(model.projectedWidth, model.attentionWidth)
+        #expect(clips.memoryBytes - doesNot.memoryBytes == 4 * floats)
+    }
 }

@@ -27,6 +27,7 @@ public final class ComputeContext {
     private var rightTables = PackingBuffer()
     private var partials = PackingBuffer()
     private var techniques = PackingBuffer()
+    private var clipped = PackingBuffer()
     /// The left operand that linears side by side have in common.
     let sharedInput = KeptOperand()
     /// Where the time of the thread that uses this goes.
@@ -65,10 +66,16 @@ public final class ComputeContext {
         techniques.reserve(floats * 4).assumingMemoryBound(to: Float.self)
     }
 
-    /// Bytes of packed operands and scratch.
+    /// Memory for a clipped gradient, until the next one; the same at every call, but for one that asks for more than any
+    /// before.
+    func clippedMemory(floats: Int) -> WriteRow {
+        clipped.reserve(floats * 4).assumingMemoryBound(to: Float.self)
+    }
+
+    /// Bytes of packed operands and scratch, without what `Transformer.memoryBytes` counts.
     var memoryBytes: Int {
         left.capacity + right.capacity + leftTables.capacity + rightTables.capacity + partials.capacity
-            + techniques.capacity + sharedInput.memoryBytes + pool.lanes * QuantizerScratch.byteCount
+            + sharedInput.memoryBytes + pool.lanes * QuantizerScratch.byteCount
     }
 
     // MARK: Whole multiplications

@@ -43,7 +43,6 @@ final class OutputGradientClipper {
     private(set) var totals: [Totals]
     /// Parts whose dgrad or wgrad quantizes E; others are left alone.
     var isActive: [Bool]
-    private var scratch = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
     private var sums: [Sums] = []
     private var counts: [UInt32] = []
 
@@ -65,8 +64,6 @@ final class OutputGradientClipper {
         isActive = Array(repeating: true, count: parts.count)
     }
 
-    deinit { scratch.deallocate() }
-
     func clearTotals() {
         for index in totals.indices { totals[index] = Totals() }
     }
@@ -76,7 +73,7 @@ final class OutputGradientClipper {
         if statistics.count == self.statistics.count { self.statistics = statistics }
     }
 
-    /// E with all units clipped and rescaled: `e` itself if there was nothing to clip.
+    /// E with all units clipped and rescaled, until the next call with this context: `e` itself if there was nothing to clip.
     ///
     /// - Parameters:
     ///   - e: [rows, outputs].
@@ -100,11 +97,7 @@ final class OutputGradientClipper {
         }
         if records, clipping.threshold == .quantile { findQuantiles(e, rows: rows, compute) }
         guard isClipped else { return e }
-        if scratch.count < rows * outputs {
-            scratch.deallocate()
-            scratch = .allocate(capacity: rows * outputs)
-        }
-        let result = scratch.baseAddress!
+        let result = compute.clippedMemory(floats: rows * outputs)
         let kernels = compute.kernels
         compute.pool.run(RowBlocks.count(rows)) { block, _ in
             for row in RowBlocks.rows(of: block, in: rows) {

@@ -33,9 +33,10 @@ extension Transformer {
 
     // MARK: Memory
 
-    /// Bytes for parameters, gradients, activations, weights that stay packed, and what the plan's techniques need.
+    /// Bytes for parameters, gradients, activations, weights that stay packed, and what clipping and the plan's techniques
+    /// need.
     var memoryBytes: Int {
-        let floats = techniqueFloats + weightAverages.reduce(0) { $0 + $1.count }
+        let floats = techniqueFloats + clippedFloats + weightAverages.reduce(0) { $0 + $1.count }
         return arena.bytes + linearGroups.reduce(0) { $0 + $1.keptBytes } + 4 * floats
     }
 
@@ -61,6 +62,7 @@ extension Transformer {
     /// So that no step has to.
     func reserveMemory() {
         _ = compute.techniqueMemory(floats: techniqueFloats)
+        _ = compute.clippedMemory(floats: clippedFloats)
         forEachGroup { $0.reserveKeptMemory(compute) }
     }
 
@@ -68,6 +70,16 @@ extension Transformer {
         let tokens = capacity * model.context
         let layers = linearGroups.dropLast().map { $0.techniqueFloats(rows: tokens) }.max() ?? 0
         return max(layers, head.techniqueFloats(rows: logitRows))
+    }
+
+    /// Of the largest gradient that may be clipped.
+    private var clippedFloats: Int {
+        let tokens = capacity * model.context
+        func floats(_ group: LinearGroup, rows: Int) -> Int {
+            group.clipper?.isActive.contains(true) == true ? rows * group.outputs : 0
+        }
+        let layers = linearGroups.dropLast().map { floats($0, rows: tokens) }.max() ?? 0
+        return max(layers, floats(head, rows: logitRows))
     }
 
     /// The moving averages of weights that the plan asks for, part of a run's state.
