@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Testing
 
 @testable import Runs
@@ -28,6 +29,28 @@ import Testing
             let json = try EventLine(event, time: 1.5).json()
             #expect(try EventLine(json: json) == EventLine(event, time: 1.5))
         }
+    }
+
+    @Test func aPlanIsTheSameTextHoweverItCameAbout() throws {
+        let paths = (0..<12).map { ModulePath.layer($0, "mlp.up") } + [.head]
+        var plan = PrecisionPlan(general: LinearFormats(.fp8), linears: [:], attentionCore: .bf16)
+        var other = plan
+        for path in paths { plan.linears[path] = LinearFormats(.bf16) }
+        for path in paths.reversed() { other.linears[path] = LinearFormats(.bf16) }
+        let text = try LineCoding.text(plan)
+        #expect(text == (try LineCoding.text(other)))
+        #expect(text.contains(#""linears":{"layers.0.mlp.up":{"dgrad""#) && text.contains(#""lm_head":{"#))
+        #expect(try LineCoding.value(PrecisionPlan.self, from: Data(text.utf8)) == plan)
+    }
+
+    /// Recordings made before paths were keys.
+    @Test func olderPlansAreRead() throws {
+        let plan = PrecisionPlan(uniform: .fp8)
+        let formats = try LineCoding.text(LinearFormats(.bf16))
+        let text = try LineCoding.text(plan)
+        let older = text.replacing(#"{"lm_head":\#(formats)}"#, with: #"["lm_head",\#(formats)]"#)
+        #expect(older != text)
+        #expect(try LineCoding.value(PrecisionPlan.self, from: Data(older.utf8)) == plan)
     }
 
     @Test func theirNames() throws {

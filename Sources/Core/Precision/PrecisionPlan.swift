@@ -90,4 +90,29 @@ public struct PrecisionPlan: Hashable, Codable, Sendable {
     public subscript(_ path: ModulePath) -> LinearFormats {
         linears[path] ?? general
     }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        general = try container.decode(LinearFormats.self, forKey: .general)
+        // Older recordings have an array in which paths and formats take turns.
+        if let byName = try? container.decode([String: LinearFormats].self, forKey: .linears) {
+            linears = Dictionary(uniqueKeysWithValues: byName.map { (ModulePath($0), $1) })
+        } else {
+            linears = try container.decode([ModulePath: LinearFormats].self, forKey: .linears)
+        }
+        attentionCore = try container.decode(UnscaledFormat.self, forKey: .attentionCore)
+        clipping = try container.decode(GradientClipping.self, forKey: .clipping)
+    }
+
+    /// Paths become keys, which can be sorted: the same plan is then the same text.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(general, forKey: .general)
+        let byName = Dictionary(uniqueKeysWithValues: linears.map { ($0.description, $1) })
+        try container.encode(byName, forKey: .linears)
+        try container.encode(attentionCore, forKey: .attentionCore)
+        try container.encode(clipping, forKey: .clipping)
+    }
+
+    private enum CodingKeys: CodingKey { case general, linears, attentionCore, clipping }
 }

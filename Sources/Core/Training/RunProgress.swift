@@ -30,7 +30,9 @@ struct RunProgress: Codable, Hashable {
         var progress = self
         if let loss = lastLoss, !loss.isFinite { progress.lastLoss = nil }
         if let loss = evaluation?.validationLoss, !loss.isFinite { progress.evaluation = nil }
-        return [Self.metadataKey: String(decoding: try JSONEncoder().encode(progress), as: UTF8.self)]
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return [Self.metadataKey: String(decoding: try encoder.encode(progress), as: UTF8.self)]
     }
 
     mutating func take(_ evaluation: Evaluation) {
