@@ -1,3 +1,5 @@
+public import CProcessor
+
 /// Where the integers of a tile go: four neighbours along the reduction axis share 32 bits, and a vector of 16 rows is
 /// written in two halves, since a panel of the right operand may hold 8 columns only.
 @frozen
@@ -12,6 +14,51 @@ public struct IntegerTarget {
         self.low = low
         self.high = high
         self.stride = stride
+    }
+}
+
+/// The lines of the tile that comes next, which a kernel fetches into the cache, one at each step, while it rounds: all of them
+/// at once would wait for each other.
+@frozen
+public struct NextTile {
+    public var base: ReadRow?
+    /// Floats from one line to the next, and from sixteen lines to the next sixteen.
+    public var near: Int
+    public var far: Int
+
+    /// - Parameter base: where the tile begins; nil: there is none.
+    public init(_ base: ReadRow?, across: Int, along: Int) {
+        self.base = base
+        // A line has 16 values along the depth, or across the rows.
+        (near, far) = along == 1 ? (across, 16) : (along, 16 &* along)
+    }
+
+    public static var none: NextTile { NextTile(nil, across: 0, along: 0) }
+
+    @inlinable @inline(always)
+    func fetch(_ line: Int) {
+        guard let base else { return }
+        processor_prefetch(base + ((line & 15) &* near &+ (line &>> 4) &* far))
+    }
+}
+
+/// Where a value for each of 16 rows goes, again and again along the reduction axis: [panel][…][width].
+@frozen
+public struct PanelTarget {
+    /// Where the first row's panel begins.
+    public var panel: WriteRow
+    /// Of the first row in it.
+    public var column: Int
+    /// An even number.
+    public var width: Int
+    /// Floats from one panel to the next.
+    public var panelStride: Int
+
+    public init(panel: WriteRow, column: Int, width: Int, panelStride: Int) {
+        self.panel = panel
+        self.column = column
+        self.width = width
+        self.panelStride = panelStride
     }
 }
 
@@ -57,7 +104,7 @@ func counts(_ k: Int, _ valid: Int) -> IntVector { IntVector(repeating: k < vali
 public func encodeIntegersBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ chunk: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ bias: Int32, _ target: IntegerTarget,
-    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>,
+    _ totals: UnsafeMutablePointer<Int32>, _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
     floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
@@ -87,6 +134,7 @@ public func encodeIntegersBody(
                     floor: floor
                 ).q
                 chunkTotal += q
+                next.fetch(k &+ index)
                 return q
             }
             @inline(always) func pair(_ first: Vector, _ second: Vector) -> IntVector {
@@ -121,7 +169,7 @@ public func encodeIntegersBody(
 public func encodeFloatsBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ dequantizes: Bool, _ target: WriteRow, _ targetStride: Int,
-    _ sums: UnsafeMutablePointer<QuantizationSums>,
+    _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
     floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
@@ -139,7 +187,63 @@ public func encodeFloatsBody(
                 load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
                 floor: floor)
             store(dequantizes ? rounded.dequantized : rounded.q, target + k &* targetStride, 16)
+            next.fetch(k)
             k &+= 1
+        }
+        start = end
+    }
+    sums.pointee = sum
+}
+
+/// Where the pairs of a tile go: the 16 rows lie in one panel or in two.
+@frozen
+public struct PairTarget {
+    /// The first row's place in its panel.
+    public var low: WriteRow
+    /// Rows in that panel.
+    public var lowRows: Int
+    /// Where the first row would lie in the next panel; nil: the other rows are not wanted.
+    public var high: WriteRow?
+    /// Words from one pair of a row to the next.
+    public var stride: Int
+
+    public init(low: WriteRow, lowRows: Int, high: WriteRow?, stride: Int) {
+        self.low = low
+        self.lowRows = lowRows
+        self.high = high
+        self.stride = stride
+    }
+}
+
+/// See `PairKernelTable.encodePairs`.
+/// - Parameter put: writes two vectors of values that follow one another along the reduction axis, as a given pair.
+@inlinable @inline(always)
+public func encodePairsBody(
+    _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ settings: QuantizerSettings, _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
+    floor: (Vector) -> Vector, put: (Vector, Vector, Int) -> Void
+) {
+    var sum = sums.pointee
+    let grid = ElementGrid(settings)
+    var start = 0
+    while start < depth {
+        let block = start / settings.blockLength &* 16
+        let scale = load(scales + block, 16)
+        let encode = load(encodes + block, 16)
+        let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
+        var k = start
+        while k < end {
+            @inline(always) func value(_ k: Int) -> Vector {
+                next.fetch(k)
+                let at = k &* 16
+                return quantize(
+                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
+                    floor: floor
+                ).q
+            }
+            let first = value(k)
+            put(first, k &+ 1 < end ? value(k &+ 1) : Vector(), k &>> 1)
+            k &+= 2
         }
         start = end
     }
@@ -151,7 +255,7 @@ public func encodeFloatsBody(
 public func encodeHalvesBody(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
     _ settings: QuantizerSettings, _ factor: Float, _ isDoubled: Bool, _ target: UnsafeMutableRawPointer,
-    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>,
+    _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
     floor: (Vector) -> Vector
 ) {
     var sum = sums.pointee
@@ -169,6 +273,7 @@ public func encodeHalvesBody(
                 load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
                 floor: floor
             ).q
+            next.fetch(k)
             let halves = halfBits(q * splat(factor))
             let to = target + k &* stride
             if isDoubled {
@@ -320,6 +425,66 @@ func multiplyWide(_ x: SIMD16<UInt32>, _ factor: UInt64) -> (low: SIMD16<UInt32>
     let low = (even & 0xFFFF_FFFF) | (odd &<< 32)
     let high = (even &>> 32) | (odd & 0xFFFF_FFFF_0000_0000)
     return (unsafeBitCast(low, to: SIMD16<UInt32>.self), unsafeBitCast(high, to: SIMD16<UInt32>.self))
+}
+
+/// See `KernelTable.scatter`.
+@inlinable @inline(always)
+public func scatterBody(
+    _ source: ReadRow, _ sourceStride: Int, _ count: Int, _ rows: Int, _ target: PanelTarget, _ factor: Float?
+) {
+    var row = 0
+    var column = target.column
+    var panel = target.panel
+    while row < rows {
+        let length = rows &- row < target.width &- column ? rows &- row : target.width &- column
+        let from = source + row
+        let to = panel + column
+        // A loop for each part of a row: a row's parts in turn would make a vector wait for its own pieces.
+        if length == 16 {
+            scatterPart(from, sourceStride, count, to, target.width) { (x: SIMD16<Float>) in
+                if let factor { x * factor } else { x }
+            }
+        } else {
+            var start = 0
+            if length & 8 != 0 {
+                scatterPart(from, sourceStride, count, to, target.width) { (x: SIMD8<Float>) in
+                    if let factor { x * factor } else { x }
+                }
+                start = 8
+            }
+            if length & 4 != 0 {
+                scatterPart(from + start, sourceStride, count, to + start, target.width) { (x: SIMD4<Float>) in
+                    if let factor { x * factor } else { x }
+                }
+                start &+= 4
+            }
+            if length & 2 != 0 {
+                scatterPart(from + start, sourceStride, count, to + start, target.width) { (x: SIMD2<Float>) in
+                    if let factor { x * factor } else { x }
+                }
+            }
+        }
+        row &+= length
+        column = 0
+        panel += target.panelStride
+    }
+}
+
+@inlinable @inline(always)
+func scatterPart<V: SIMD<Float>>(
+    _ source: ReadRow, _ sourceStride: Int, _ count: Int, _ target: WriteRow, _ targetStride: Int,
+    _ change: (V) -> V
+) {
+    var from = source
+    var to = target
+    var row = 0
+    while row < count {
+        UnsafeMutableRawPointer(to).storeBytes(
+            of: change(UnsafeRawPointer(from).loadUnaligned(as: V.self)), as: V.self)
+        from += sourceStride
+        to += targetStride
+        row &+= 1
+    }
 }
 
 /// Turns a tile of four-value words around: see `KernelTable.writeRows`.

@@ -147,7 +147,7 @@ public protocol KernelTable: Sendable {
 
     /// Loads a tile: element (i, k) is read at source[i · across + k · along]. Rows from `rows` on and depths from `depth`
     /// to `padded` become zero.
-    /// - Parameter ahead: the distance to where the next tile begins, which is fetched into the cache.
+    /// - Parameter ahead: the distance to where the next tile begins, which is fetched into the cache; 0: it is not.
     func loadTile(
         _ source: ReadRow, across: Int, along: Int, rows: Int, depth: Int, padded: Int, ahead: Int, into x: WriteRow)
     /// Transforms groups of `size` values along the depth, a multiple of it: signs, butterflies, 1 / √size.
@@ -192,25 +192,35 @@ public protocol KernelTable: Sendable {
     ///   - valid: values from here on only fill up the depth, and don't count as underflowed.
     ///   - chunk: a divisor of the block length.
     ///   - totals: Σ of a row's doubled values in each chunk, [chunk][16].
+    ///   - next: is fetched into the cache.
     func encodeIntegers(
         _ x: ReadRow, depth: Int, valid: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
-        sums: UnsafeMutablePointer<QuantizationSums>)
+        sums: UnsafeMutablePointer<QuantizationSums>, next: NextTile)
     /// Rounds values and writes x̂ = q · scale, or q alone, [k][targetStride]. All values of x are finite.
-    /// - Parameter dequantizes: x̂ is wanted.
+    /// - Parameters:
+    ///   - dequantizes: x̂ is wanted.
+    ///   - next: is fetched into the cache.
     func encodeFloats(
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, dequantizes: Bool, into target: WriteRow, targetStride: Int,
-        sums: UnsafeMutablePointer<QuantizationSums>)
+        sums: UnsafeMutablePointer<QuantizationSums>, next: NextTile)
     /// Rounds values and writes q · factor as FP16, which must hold it exactly but for underflow. All values of x are finite.
     ///
     /// With `isDoubled` a vector of 16 rows fills 64 bytes, each value twice in 32 bits; else 32 bytes.
-    /// - Parameter stride: bytes from one k to the next.
+    /// - Parameters:
+    ///   - stride: bytes from one k to the next.
+    ///   - next: is fetched into the cache.
     func encodeHalves(
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, factor: Float, isDoubled: Bool, into target: UnsafeMutableRawPointer,
         stride: Int,
-        sums: UnsafeMutablePointer<QuantizationSums>)
+        sums: UnsafeMutablePointer<QuantizationSums>, next: NextTile)
+    /// Writes a word for each of `rows` rows, an even number up to 16, into panels, and again `count` times: floats times a
+    /// factor, or words as they are if it is nil.
+    /// - Parameter sourceStride: words from one time to the next.
+    func scatter(
+        _ source: ReadRow, sourceStride: Int, count: Int, rows: Int, into target: PanelTarget, factor: Float?)
     /// Writes words[count][16] as rows: four bytes, or a half twice, in each word.
     /// - Parameter rowStride: bytes from one row to the next; a multiple of 4.
     func writeRows(
@@ -260,7 +270,7 @@ public protocol PairKernelTable: Sendable {
     var tileRows: Int { get }
     /// Columns of the tile: the width of a panel of the right operand.
     var tileColumns: Int { get }
-    /// Rounds an operand to bfloat16 and packs it into panels of words, as `KernelTable.pack` packs floats: values 2w and
+    /// Rounds an operand to bfloat16, subnormals to zero, and packs it into panels of words, as `KernelTable.pack` packs floats: values 2w and
     /// 2w + 1 along the reduction axis share 32 bits, the first in the high half. An odd depth is filled up with a zero.
     /// - Parameters:
     ///   - width: `tileRows` or `tileColumns`.
@@ -268,6 +278,12 @@ public protocol PairKernelTable: Sendable {
     func packPairs(
         _ source: ReadRow, across: Int, along: Int, extent: Int, depth: Int, width: Int, into panels: WriteRow,
         panelStride: Int)
+    /// Rounds values, as `KernelTable.encodeFloats` does, and writes them as pairs. All values of x are finite; the format's
+    /// values must be exact in bfloat16.
+    func encodePairs(
+        _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, into target: PairTarget, sums: UnsafeMutablePointer<QuantizationSums>,
+        next: NextTile)
     /// C[rows, columns] = A·B, or C += A·B, from packed pairs.
     ///
     /// Every element of C is the chain of `KernelTable.multiplyPacked`, to the bit, as long as nothing is subnormal: an operand

@@ -171,7 +171,7 @@ public func loadTileBody(
     if across == 1 {
         while k < depth {
             let line = source + k &* along
-            processor_prefetch(line + ahead)
+            if ahead != 0 { processor_prefetch(line + ahead) }
             store(load(line, rows), x + k &* 16, 16)
             k &+= 1
         }
@@ -182,7 +182,7 @@ public func loadTileBody(
                 var row = k & 8
                 let next = source + (ahead &+ (k &- row))
                 let end = row &+ 8
-                while row < end {
+                while ahead != 0 && row < end {
                     processor_prefetch(next + row &* across)
                     row &+= 1
                 }

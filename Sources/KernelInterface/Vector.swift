@@ -1,3 +1,5 @@
+public import CProcessor
+
 /// The unit of every vector loop: 16 lanes on every tier, whatever the width of a register, so that sums have the same
 /// order everywhere.
 ///
@@ -30,62 +32,17 @@ public func forEachStrip(_ count: Int, _ body: (_ offset: Int, _ length: Int) ->
 /// The first `length` elements, and `filler` in the other lanes.
 @inlinable @inline(always)
 public func load(_ p: ReadRow, _ length: Int, filler: Float = 0) -> Vector {
-    let source = UnsafeRawPointer(p)
-    if length == 16 { return source.loadUnaligned(as: Vector.self) }
-    var vector = splat(filler)
-    withUnsafeMutableBytes(of: &vector) { buffer in
-        let destination = buffer.baseAddress.unsafelyUnwrapped
-        var at = 0
-        if length & 8 != 0 {
-            destination.storeBytes(of: source.loadUnaligned(as: SIMD8<Float>.self), as: SIMD8<Float>.self)
-            at = 32
-        }
-        if length & 4 != 0 {
-            (destination + at).storeBytes(
-                of: (source + at).loadUnaligned(as: SIMD4<Float>.self), as: SIMD4<Float>.self)
-            at &+= 16
-        }
-        if length & 2 != 0 {
-            (destination + at).storeBytes(
-                of: (source + at).loadUnaligned(as: SIMD2<Float>.self), as: SIMD2<Float>.self)
-            at &+= 8
-        }
-        if length & 1 != 0 {
-            (destination + at).storeBytes(of: (source + at).loadUnaligned(as: Float.self), as: Float.self)
-        }
-    }
-    return vector
+    if length == 16 { return UnsafeRawPointer(p).loadUnaligned(as: Vector.self) }
+    return processor_load_first(p, length, splat(filler))
 }
 
 /// Writes the first `length` lanes.
 @inlinable @inline(always)
 public func store(_ vector: Vector, _ p: WriteRow, _ length: Int) {
-    let destination = UnsafeMutableRawPointer(p)
     if length == 16 {
-        destination.storeBytes(of: vector, as: Vector.self)
-        return
-    }
-    var rest = vector
-    withUnsafeMutableBytes(of: &rest) { buffer in
-        let source = UnsafeRawPointer(buffer.baseAddress.unsafelyUnwrapped)
-        var at = 0
-        if length & 8 != 0 {
-            destination.storeBytes(of: source.loadUnaligned(as: SIMD8<Float>.self), as: SIMD8<Float>.self)
-            at = 32
-        }
-        if length & 4 != 0 {
-            (destination + at).storeBytes(
-                of: (source + at).loadUnaligned(as: SIMD4<Float>.self), as: SIMD4<Float>.self)
-            at &+= 16
-        }
-        if length & 2 != 0 {
-            (destination + at).storeBytes(
-                of: (source + at).loadUnaligned(as: SIMD2<Float>.self), as: SIMD2<Float>.self)
-            at &+= 8
-        }
-        if length & 1 != 0 {
-            (destination + at).storeBytes(of: (source + at).loadUnaligned(as: Float.self), as: Float.self)
-        }
+        UnsafeMutableRawPointer(p).storeBytes(of: vector, as: Vector.self)
+    } else {
+        processor_store_first(vector, p, length)
     }
 }
 

@@ -16,6 +16,18 @@ public struct PairKernels: PairKernelTable {
         packPairsBody(source, across, along, extent, depth, width, panels, panelStride)
     }
 
+    public func encodePairs(
+        _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
+        _ settings: QuantizerSettings, into target: PairTarget, sums: UnsafeMutablePointer<QuantizationSums>,
+        next: NextTile
+    ) {
+        if let uniforms {
+            writePairs(x, depth, valid, scales, encodes, uniforms, settings, target, sums, next)
+        } else {
+            writePairs(x, depth, valid, scales, encodes, nil, settings, target, sums, next)
+        }
+    }
+
     public func multiplyPairs(
         left: ReadRow, leftPanelStride: Int, right: ReadRow, rightPanelStride: Int, rows: Int, columns: Int, words: Int,
         into c: WriteRow, rowStride: Int, accumulate: Bool

@@ -183,29 +183,31 @@ public struct Kernels: KernelTable {
     public func encodeIntegers(
         _ x: ReadRow, depth: Int, valid: Int, chunk: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, bias: Int32, into target: IntegerTarget, totals: UnsafeMutablePointer<Int32>,
-        sums: UnsafeMutablePointer<QuantizationSums>
+        sums: UnsafeMutablePointer<QuantizationSums>, next: NextTile
     ) {
         if let uniforms {
             encodeIntegersBody(
-                x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums, floor: floor)
+                x, depth, valid, chunk, scales, encodes, uniforms, settings, bias, target, totals, sums, next,
+                floor: floor)
         } else {
             encodeIntegersBody(
-                x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums, floor: floor)
+                x, depth, valid, chunk, scales, encodes, nil, settings, bias, target, totals, sums, next, floor: floor)
         }
     }
 
     public func encodeFloats(
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, dequantizes: Bool, into target: WriteRow, targetStride: Int,
-        sums: UnsafeMutablePointer<QuantizationSums>
+        sums: UnsafeMutablePointer<QuantizationSums>, next: NextTile
     ) {
         if let uniforms {
             encodeFloatsBody(
-                x, depth, valid, scales, encodes, uniforms, settings, dequantizes, target, targetStride, sums,
+                x, depth, valid, scales, encodes, uniforms, settings, dequantizes, target, targetStride, sums, next,
                 floor: floor)
         } else {
             encodeFloatsBody(
-                x, depth, valid, scales, encodes, nil, settings, dequantizes, target, targetStride, sums, floor: floor)
+                x, depth, valid, scales, encodes, nil, settings, dequantizes, target, targetStride, sums, next,
+                floor: floor)
         }
     }
 
@@ -213,17 +215,22 @@ public struct Kernels: KernelTable {
         _ x: ReadRow, depth: Int, valid: Int, scales: ReadRow, encodes: ReadRow, uniforms: ReadRow?,
         _ settings: QuantizerSettings, factor: Float, isDoubled: Bool, into target: UnsafeMutableRawPointer,
         stride: Int,
-        sums: UnsafeMutablePointer<QuantizationSums>
+        sums: UnsafeMutablePointer<QuantizationSums>, next: NextTile
     ) {
         if let uniforms {
             encodeHalvesBody(
-                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums,
+                x, depth, valid, scales, encodes, uniforms, settings, factor, isDoubled, target, stride, sums, next,
                 floor: floor)
         } else {
             encodeHalvesBody(
-                x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums, floor: floor)
+                x, depth, valid, scales, encodes, nil, settings, factor, isDoubled, target, stride, sums, next,
+                floor: floor)
         }
     }
+
+    public func scatter(
+        _ source: ReadRow, sourceStride: Int, count: Int, rows: Int, into target: PanelTarget, factor: Float?
+    ) { scatterBody(source, sourceStride, count, rows, target, factor) }
 
     public func writeRows(
         _ words: UnsafePointer<UInt32>, count: Int, rows: Int, into target: UnsafeMutableRawPointer, rowStride: Int

@@ -26,10 +26,10 @@ import Testing
                 var sums = QuantizationSums()
                 kernels.encodeHalves(
                     x.row, depth: 1, valid: 1, scales: ones, encodes: ones, uniforms: nil, settings, factor: 1,
-                    isDoubled: true, into: &doubled, stride: 64, sums: &sums)
+                    isDoubled: true, into: &doubled, stride: 64, sums: &sums, next: .none)
                 kernels.encodeHalves(
                     x.row, depth: 1, valid: 1, scales: ones, encodes: ones, uniforms: nil, settings, factor: 1,
-                    isDoubled: false, into: &single, stride: 32, sums: &sums)
+                    isDoubled: false, into: &single, stride: 32, sums: &sums, next: .none)
                 // The sign of a zero is not kept.
                 let expected = values[start..<start + 16].map { $0 == 0 ? 0 : Float16($0).bitPattern }
                 #expect(single.map { $0 & 0x7FFF == 0 ? 0 : $0 } == expected.map { $0 & 0x7FFF == 0 ? 0 : $0 })

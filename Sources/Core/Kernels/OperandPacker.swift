@@ -36,44 +36,62 @@ struct OperandPacker {
 
     var pieces: Int {
         if let quantizer { return quantizer.pieces }
-        return (packed.layout.panels + panelsPerPiece - 1) / panelsPerPiece
+        return cuts.panels * cuts.depths
     }
 
     func pack(piece: Int, _ scratch: QuantizerScratch, health: inout QuantizationHealth) {
         if let quantizer {
             quantizer.pack(piece: piece, scratch, health: &health)
         } else {
-            packPanels(piece * panelsPerPiece, panelsPerPiece)
+            let (depth, panel) = piece.quotientAndRemainder(dividingBy: cuts.panels)
+            let (panels, depths) = pieceSize
+            packPanels(panel * panels, panels, depth * depths, depths)
         }
     }
 
     /// Packs an operand without scales, serially.
-    func packAll() { packPanels(0, packed.layout.panels) }
+    func packAll() { packPanels(0, packed.layout.panels, 0, packed.layout.depth) }
 
-    /// About 64 KiB a piece, but a few panels at least: where rows are contiguous they share cache lines.
-    private var panelsPerPiece: Int {
-        max(4, 64 * 1024 / max(1, packed.layout.panelWidth * packed.layout.depth * 4))
+    /// Panels and depth of a piece of an operand without scales, some 256 KiB of the source: long runs of memory, whichever way
+    /// it lies.
+    private var pieceSize: (panels: Int, depth: Int) {
+        let layout = packed.layout
+        if view.columnStride == 1 {
+            // Rows share cache lines.
+            return (max(4, 64 * 1024 / max(1, layout.panelWidth * layout.depth * 4)), layout.depth)
+        }
+        return (384 / layout.panelWidth, 128)
     }
 
-    private func packPanels(_ first: Int, _ count: Int) {
+    private var cuts: (panels: Int, depths: Int) {
+        let size = pieceSize
+        return (
+            (packed.layout.panels + size.panels - 1) / size.panels,
+            max(1, (packed.layout.depth + size.depth - 1) / max(1, size.depth))
+        )
+    }
+
+    private func packPanels(_ first: Int, _ count: Int, _ start: Int, _ depth: Int) {
         let layout = packed.layout
         let row = first * layout.panelWidth
         let extent = min(layout.extent - row, count * layout.panelWidth)
         if extent <= 0 { return }
-        var start = 0
-        while start < layout.depth {
-            let length = layout.blockDepth(start)
+        var start = start
+        let end = min(start + depth, layout.depth)
+        while start < end {
+            let blockStart = start / layout.depthBlock * layout.depthBlock
+            let length = min(end, blockStart + layout.depthBlock) - start
             let source = view.base + row * view.rowStride + start * view.columnStride
+            let panels = packed.panel(first, start: blockStart) + layout.words(start - blockStart) * layout.panelWidth
             if let pairs, layout.isPairs {
                 pairs.packPairs(
                     source, across: view.rowStride, along: view.columnStride, extent: extent, depth: length,
-                    width: layout.panelWidth, into: packed.panel(first, start: start),
-                    panelStride: layout.panelStride(start))
+                    width: layout.panelWidth, into: panels, panelStride: layout.panelStride(blockStart))
             } else {
                 kernels.pack(
                     source, across: view.rowStride, along: view.columnStride, extent: extent, depth: length,
-                    width: layout.panelWidth, bf16: layout.roundsToBF16, into: packed.panel(first, start: start),
-                    panelStride: layout.panelStride(start))
+                    width: layout.panelWidth, bf16: layout.roundsToBF16, into: panels,
+                    panelStride: layout.panelStride(blockStart))
             }
             start += length
         }

@@ -6,9 +6,13 @@ import KernelInterface
 /// where it depends on a whole row, a square or the tensor: then `findMagnitudes` goes first. A tile of 16 rows × 128
 /// values stays in the first-level cache from loading to packing. The reference is `ReferenceQuantizer`, to the bit.
 struct OperandQuantizer {
-    /// A multiple of 16 and of the width of every panel of floats.
-    static let pieceRows = 96
-    static let pieceStrips = pieceRows / QuantizerTile.rows
+    /// The rows of a piece, at most: a multiple of 16 and of the width of every panel.
+    static let mostRows = 96
+
+    /// Strips of a piece, which are whole panels.
+    private let pieceStrips: Int
+    /// Strips that fill whole panels of floats: they are packed while they lie in the first-level cache.
+    private let floatStrips: Int
 
     let kernels: any KernelTable
     private let pairs: (any PairKernelTable)?
@@ -36,13 +40,21 @@ struct OperandQuantizer {
         self.kernels = kernels
         self.pairs = pairs
         settings = QuantizerSettings(format, random)
+        var strips = 1
+        while strips * QuantizerTile.rows % packed.layout.panelWidth != 0 { strips += 1 }
+        floatStrips = strips
+        // A small operand has pieces for several threads, too.
+        pieceStrips = view.rows <= 4 * Self.mostRows ? strips : Self.mostRows / QuantizerTile.rows
     }
 
     var layout: PackedLayout { packed.layout }
     /// Rows of the packed operand, whole panels.
     private var paddedRows: Int { layout.panels * layout.panelWidth }
 
-    var pieces: Int { (paddedRows + Self.pieceRows - 1) / Self.pieceRows }
+    var pieces: Int {
+        let strips = (paddedRows + QuantizerTile.rows - 1) / QuantizerTile.rows
+        return (strips + pieceStrips - 1) / pieceStrips
+    }
 
     var needsMagnitudes: Bool { format.needsMagnitudes }
 
@@ -55,7 +67,7 @@ struct OperandQuantizer {
             findLargest(piece: piece)
             return
         }
-        for strip in piece * Self.pieceStrips..<(piece + 1) * Self.pieceStrips {
+        for strip in piece * pieceStrips..<(piece + 1) * pieceStrips {
             let rows = min(QuantizerTile.rows, view.rows - strip * QuantizerTile.rows)
             if rows <= 0 { break }
             let rowAmax = tables.rows + strip * 16
@@ -96,13 +108,13 @@ struct OperandQuantizer {
     /// Reads a piece's share of the source as it lies in memory. The first of the piece's strips takes the magnitude.
     private func findLargest(piece: Int) {
         let strips = (view.rows + 15) / 16
-        let first = piece * Self.pieceStrips
+        let first = piece * pieceStrips
         if first >= strips { return }
-        for strip in first..<min(first + Self.pieceStrips, strips) { tables.strips[strip] = 0 }
+        for strip in first..<min(first + pieceStrips, strips) { tables.strips[strip] = 0 }
         let isRow = view.columnStride == 1
         let (lines, length) = isRow ? (view.rows, view.columns) : (view.columns, view.rows)
         let stride = isRow ? view.rowStride : view.columnStride
-        let shares = (strips + Self.pieceStrips - 1) / Self.pieceStrips
+        let shares = (strips + pieceStrips - 1) / pieceStrips
         let (start, end) = (lines * piece / shares, lines * (piece + 1) / shares)
         tables.strips[first] = kernels.largestMagnitude(
             view.base + start * stride, lines: end - start, length: length, stride: stride)
@@ -141,39 +153,43 @@ struct OperandQuantizer {
     }
 
     /// The second pass takes a piece's strips one after the other, then goes on along the reduction axis.
-    private func distanceToNext(_ view: MatrixView, strip: Int) -> Int {
-        let index = strip % Self.pieceStrips
-        let isLast = index == Self.pieceStrips - 1 || (strip + 1) * QuantizerTile.rows >= view.rows
-        return isLast
-            ? QuantizerTile.depth * view.columnStride - index * QuantizerTile.rows * view.rowStride
-            : QuantizerTile.rows * view.rowStride
+    private func nextTile(strip: Int, start: Int) -> NextTile {
+        let index = strip % pieceStrips
+        let isLast = index == pieceStrips - 1 || (strip + 1) * QuantizerTile.rows >= view.rows
+        let (row, column) = isLast ? (strip - index, start + QuantizerTile.depth) : (strip + 1, start)
+        return NextTile(
+            view.base + row * QuantizerTile.rows * view.rowStride + column * view.columnStride, across: view.rowStride,
+            along: view.columnStride)
     }
 
     // MARK: Second pass
 
     /// - Parameter health: what happened to the piece's values is added to it.
     func pack(piece: Int, _ scratch: QuantizerScratch, health: inout QuantizationHealth) {
-        for index in 0..<Self.pieceStrips { scratch.sums[index] = QuantizationSums() }
-        let firstStrip = piece * Self.pieceStrips
+        for index in 0..<pieceStrips { scratch.sums[index] = QuantizationSums() }
+        let firstStrip = piece * pieceStrips
         var amax: Int32 = 0
         for start in stride(from: 0, to: layout.depth, by: QuantizerTile.depth) {
             let length = length(at: start)
-            for index in 0..<Self.pieceStrips {
+            for index in 0..<pieceStrips {
                 let strip = firstStrip + index
                 if strip * 16 >= paddedRows { break }
                 let isFinite = prepare(strip: strip, start: start, scratch, &amax, &health)
                 followAverage(strip: strip, start: start, scratch)
                 encode(strip: strip, index: index, start: start, length: length, isFinite: isFinite, scratch)
-            }
-            switch layout.encoding {
-            case .dequantized, .scaledPairs: packFloats(piece: piece, start: start, length: length, scratch)
-            case .unscaled, .pairs, .integer, .half: break
+                switch layout.encoding {
+                case .dequantized:
+                    if (index + 1) % floatStrips == 0 || (strip + 1) * 16 >= paddedRows {
+                        packFloats(strip: strip / floatStrips * floatStrips, start: start, length: length, scratch)
+                    }
+                case .unscaled, .pairs, .scaledPairs, .integer, .half: break
+                }
             }
         }
-        let rows = max(0, min(Self.pieceRows, view.rows - firstStrip * 16))
+        let rows = max(0, min(pieceStrips * QuantizerTile.rows, view.rows - firstStrip * 16))
         health.count += rows * view.columns
         health.amax = max(health.amax, Float(bitPattern: UInt32(bitPattern: amax)))
-        for index in 0..<Self.pieceStrips { health.add(scratch.sums[index]) }
+        for index in 0..<pieceStrips { health.add(scratch.sums[index]) }
     }
 
     /// Loads a tile and finds its scales; all that is left to do is to round.
@@ -186,7 +202,7 @@ struct OperandQuantizer {
     ) -> Bool {
         let rows = max(0, min(16, view.rows - strip * 16))
         let length = load(
-            view, strip: strip, rows: rows, start: start, ahead: distanceToNext(view, strip: strip), into: scratch.tile)
+            view, strip: strip, rows: rows, start: start, ahead: 0, into: scratch.tile)
         let blocks = (length + settings.blockLength - 1) / settings.blockLength
         let largest = findBlockMagnitudes(strip: strip, start: start, length: length, blocks: blocks, scratch)
         if settings.usesDeviation {
@@ -223,7 +239,7 @@ struct OperandQuantizer {
         let tile = scratch.words.assumingMemoryBound(to: Float.self)
         let rows = max(0, min(16, average.rows - strip * 16))
         let length = load(
-            average, strip: strip, rows: rows, start: start, ahead: distanceToNext(average, strip: strip), into: tile)
+            average, strip: strip, rows: rows, start: start, ahead: 0, into: tile)
         kernels.followAverage(
             scratch.tile, average: tile, depth: length, scales: scratch.scales, encodes: scratch.encodes, settings)
     }
@@ -293,21 +309,26 @@ struct OperandQuantizer {
     ) {
         let uniforms = settings.isStochastic ? UnsafePointer(scratch.uniforms) : nil
         let sums = scratch.sums + index
+        let next = nextTile(strip: strip, start: start)
         let valid = view.columns - start
         // NaN · 0 would make the sums NaN.
         if !isFinite { scratch.hideScales() }
         let scales = scratch.visibleScales(isFinite)
         let isLeft = layout.side == .left
         switch layout.encoding {
-        case .dequantized, .unscaled, .pairs, .scaledPairs:
-            let target = scratch.floats + index * 16
+        case .scaledPairs:
+            pairs?.encodePairs(
+                scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
+                settings, into: pairTarget(strip: strip, start: start), sums: sums, next: next)
+            writeScales(strip: strip, start: start, length: length, factor: 1, scratch)
+        case .dequantized, .unscaled, .pairs:
+            let target = scratch.floats + index % floatStrips * 16
             kernels.encodeFloats(
                 scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
-                settings, dequantizes: !layout.isScaled, into: target, targetStride: Self.pieceRows, sums: sums)
-            if layout.isScaled {
-                writeScales(strip: strip, start: start, length: length, factor: 1, scratch)
-            } else if !isFinite {
-                spreadNaN(target, length: length, scratch)
+                settings, dequantizes: true, into: target, targetStride: floatStrips * 16, sums: sums,
+                next: next)
+            if !isFinite {
+                spreadNaN(target, stride: floatStrips * 16, length: length, scratch)
             }
         case .integer:
             kernels.encodeIntegers(
@@ -316,7 +337,7 @@ struct OperandQuantizer {
                 into: isLeft
                     ? IntegerTarget(low: scratch.words, high: scratch.words + 32, stride: 64)
                     : rightTarget(strip: strip, start: start),
-                totals: scratch.totals, sums: sums)
+                totals: scratch.totals, sums: sums, next: next)
             if isLeft {
                 writeRows(strip: strip, count: (length + 3) / 4, offset: start, scratch)
             } else {
@@ -331,14 +352,14 @@ struct OperandQuantizer {
                 scratch.tile, depth: length, valid: valid, scales: scales, encodes: scratch.encodes, uniforms: uniforms,
                 settings, factor: factor, isDoubled: isLeft,
                 into: isLeft ? scratch.words : rightTarget(strip: strip, start: start).low,
-                stride: isLeft ? 64 : layout.panelWidth * 2, sums: sums)
+                stride: isLeft ? 64 : layout.panelWidth * 2, sums: sums, next: next)
             if isLeft { writeRows(strip: strip, count: length, offset: 4 * start, scratch) }
             writeScales(strip: strip, start: start, length: length, factor: 1 / factor, scratch)
         }
     }
 
     /// Sets the floats of blocks that have NaN for their scale.
-    func spreadNaN(_ target: WriteRow, stride: Int = Self.pieceRows, length: Int, _ scratch: QuantizerScratch) {
+    func spreadNaN(_ target: WriteRow, stride: Int, length: Int, _ scratch: QuantizerScratch) {
         for k in 0..<length {
             for row in 0..<16 where scratch.scales[k / settings.blockLength * 16 + row].isNaN {
                 target[k * stride + row] = .nan
@@ -356,54 +377,43 @@ struct OperandQuantizer {
     /// Scales, times a factor, and corrections, whose rows lie in one panel or several.
     private func writeScales(strip: Int, start: Int, length: Int, factor: Float, _ scratch: QuantizerScratch) {
         let chunks = (length + layout.chunk - 1) / layout.chunk
-        let hasCorrections = layout.isInteger && layout.side == .right
-        let rows = min(16, paddedRows - strip * 16)
-        var row = 0
-        while row < rows {
-            let (panel, column) = (strip * 16 + row).quotientAndRemainder(dividingBy: layout.panelWidth)
-            let count = min(rows - row, layout.panelWidth - column)
-            var at = (panel * layout.chunks + start / layout.chunk) * layout.panelWidth + column
-            for chunk in 0..<chunks {
-                let block = chunk * layout.chunk / settings.blockLength * 16 + row
-                Self.copy(scratch.scales + block, to: packed.scales + at, count: count, times: factor)
-                if hasCorrections {
-                    Self.copy(scratch.totals + (chunk * 16 + row), to: packed.corrections + at, count: count)
-                }
-                at += layout.panelWidth
+        let rows = min(QuantizerTile.rows, paddedRows - strip * QuantizerTile.rows)
+        let (panel, column) = (strip * QuantizerTile.rows).quotientAndRemainder(dividingBy: layout.panelWidth)
+        func target(_ base: WriteRow, _ chunk: Int) -> PanelTarget {
+            PanelTarget(
+                panel: base + (panel * layout.chunks + start / layout.chunk + chunk) * layout.panelWidth,
+                column: column, width: layout.panelWidth, panelStride: layout.chunks * layout.panelWidth)
+        }
+        if layout.chunk == settings.blockLength {
+            kernels.scatter(
+                scratch.scales, sourceStride: 16, count: chunks, rows: rows, into: target(packed.scales, 0),
+                factor: factor)
+        } else {
+            let repeats = settings.blockLength / layout.chunk
+            for chunk in stride(from: 0, to: chunks, by: repeats) {
+                kernels.scatter(
+                    scratch.scales + chunk / repeats * 16, sourceStride: 0, count: min(repeats, chunks - chunk),
+                    rows: rows, into: target(packed.scales, chunk), factor: factor)
             }
-            row += count
+        }
+        if layout.isInteger && layout.side == .right {
+            let words = { (p: UnsafeMutablePointer<Int32>) in
+                UnsafeMutableRawPointer(p).assumingMemoryBound(to: Float.self)
+            }
+            kernels.scatter(
+                words(scratch.totals), sourceStride: 16, count: chunks, rows: rows,
+                into: target(words(packed.corrections), 0), factor: nil)
         }
     }
 
-    // A panel's part of 16 rows is so short that vectors of a fixed length beat any loop. The parts are even, as the widths of
-    // all panels are.
-
-    private static func copy(_ source: ReadRow, to target: WriteRow, count: Int, times factor: Float) {
-        var index = 0
-        while index + 8 <= count {
-            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD8<Float>.self) * factor
-            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD8<Float>.self)
-            index += 8
-        }
-        while index + 2 <= count {
-            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD2<Float>.self) * factor
-            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD2<Float>.self)
-            index += 2
-        }
-    }
-
-    private static func copy(_ source: UnsafePointer<Int32>, to target: UnsafeMutablePointer<Int32>, count: Int) {
-        var index = 0
-        while index + 8 <= count {
-            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD8<Int32>.self)
-            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD8<Int32>.self)
-            index += 8
-        }
-        while index + 2 <= count {
-            let x = UnsafeRawPointer(source + index).loadUnaligned(as: SIMD2<Int32>.self)
-            UnsafeMutableRawPointer(target + index).storeBytes(of: x, as: SIMD2<Int32>.self)
-            index += 2
-        }
+    private func pairTarget(strip: Int, start: Int) -> PairTarget {
+        let (panel, column) = (strip * QuantizerTile.rows).quotientAndRemainder(dividingBy: layout.panelWidth)
+        let words = layout.words(start) * layout.panelWidth
+        let count = min(QuantizerTile.rows, layout.panelWidth - column)
+        return PairTarget(
+            low: packed.panel(panel, start: 0) + words + column, lowRows: count,
+            high: count < QuantizerTile.rows && panel + 1 < layout.panels
+                ? packed.panel(panel + 1, start: 0) + words - count : nil, stride: layout.panelWidth)
     }
 
     private func rightTarget(strip: Int, start: Int) -> IntegerTarget {
@@ -417,22 +427,17 @@ struct OperandQuantizer {
             low: address(strip * 16) ?? packed.storage, high: address(strip * 16 + 8), stride: layout.panelWidth * 4)
     }
 
-    private func packFloats(piece: Int, start: Int, length: Int, _ scratch: QuantizerScratch) {
+    /// - Parameter strip: the first of `floatStrips`.
+    private func packFloats(strip: Int, start: Int, length: Int, _ scratch: QuantizerScratch) {
         let blockStart = start / layout.depthBlock * layout.depthBlock
-        let first = piece * Self.pieceRows
-        let extent = min(Self.pieceRows, layout.extent - first)
+        let first = strip * QuantizerTile.rows
+        let extent = min(floatStrips * QuantizerTile.rows, layout.extent - first)
         let panel =
             packed.panel(first / layout.panelWidth, start: blockStart)
             + layout.words(start - blockStart) * layout.panelWidth
-        if let pairs, layout.isPairs {
-            pairs.packPairs(
-                scratch.floats, across: 1, along: Self.pieceRows, extent: extent, depth: length,
-                width: layout.panelWidth, into: panel, panelStride: layout.panelStride(blockStart))
-        } else {
-            kernels.pack(
-                scratch.floats, across: 1, along: Self.pieceRows, extent: extent, depth: length,
-                width: layout.panelWidth, bf16: false, into: panel, panelStride: layout.panelStride(blockStart))
-        }
+        kernels.pack(
+            scratch.floats, across: 1, along: floatStrips * 16, extent: extent, depth: length,
+            width: layout.panelWidth, bf16: false, into: panel, panelStride: layout.panelStride(blockStart))
     }
 }
 

@@ -40,14 +40,14 @@ struct QuantizerScratch {
     let totals: UnsafeMutablePointer<Int32>
     /// One for each strip of a piece.
     let sums: UnsafeMutablePointer<QuantizationSums>
-    /// [128][pieceRows]
+    /// [128][rows of strips that are packed together]
     let floats: WriteRow
 
     private static let tileBytes = QuantizerTile.depth * QuantizerTile.rows * 4
     private static let blockBytes = 8 * 16 * 4
-    private static let sumBytes = OperandQuantizer.pieceStrips * MemoryLayout<QuantizationSums>.stride
+    private static let sumBytes = OperandQuantizer.mostRows / QuantizerTile.rows * MemoryLayout<QuantizationSums>.stride
     static let byteCount =
-        3 * tileBytes + 5 * blockBytes + sumBytes + QuantizerTile.depth * OperandQuantizer.pieceRows * 4
+        3 * tileBytes + 5 * blockBytes + sumBytes + QuantizerTile.depth * OperandQuantizer.mostRows * 4
 
     /// - Parameter memory: `byteCount` bytes, aligned to 64.
     init(in memory: UnsafeMutableRawPointer) {
@@ -65,7 +65,7 @@ struct QuantizerScratch {
         amax = take(Self.blockBytes).assumingMemoryBound(to: Int32.self)
         totals = take(Self.blockBytes).assumingMemoryBound(to: Int32.self)
         sums = take(Self.sumBytes).assumingMemoryBound(to: QuantizationSums.self)
-        floats = take(QuantizerTile.depth * OperandQuantizer.pieceRows * 4).assumingMemoryBound(to: Float.self)
+        floats = take(QuantizerTile.depth * OperandQuantizer.mostRows * 4).assumingMemoryBound(to: Float.self)
     }
 
     /// Prepares scales without NaN for sums that leave out what is not finite.

@@ -34,6 +34,7 @@ struct AttentionCore {
         let square: Slots
         let scores: UnsafeMutablePointer<Float>
         let gradients: UnsafeMutablePointer<Float>
+        let deltas: UnsafeMutablePointer<Float>
     }
 
     /// One piece of memory a lane.
@@ -80,7 +81,8 @@ struct AttentionCore {
                         compute.leftLayout(rows: context, depth: rows, format: $0),
                     ]
                 }, in: &arena),
-            scores: arena.reserve(lanes * rows * context), gradients: arena.reserve(lanes * rows * context))
+            scores: arena.reserve(lanes * rows * context), gradients: arena.reserve(lanes * rows * context),
+            deltas: arena.reserve(lanes * rows))
     }
 
     /// Attention of `sequences` sequences of `length` tokens.
@@ -153,6 +155,7 @@ struct AttentionCore {
             let valueOffset = keyOffset + keyValueHeads * headWidth
             let scores = scratch.scores + lane * Self.blockRows * context
             let scoreGradients = scratch.gradients + lane * Self.blockRows * context
+            let deltas = scratch.deltas + lane * Self.blockRows
             let keys = headView(base + keyOffset, length)
             let values = headView(base + valueOffset, length)
             let keysTransposed = compute.packRight(
@@ -178,14 +181,18 @@ struct AttentionCore {
                     compute.multiplyPacked(
                         compute.packLeft(outputRows, format: format, into: scratch.left[lane]), valuesTransposed,
                         rows: rows, columns: end, depth: headWidth, into: scoreGradients, rowStride: context)
+                    // One after the other: the output comes from memory, and short rows wait for it together.
+                    for row in 0..<rows {
+                        deltas[row] = compute.kernels.dot(
+                            outputGradient + at + row * width, output + at + row * width, count: headWidth)
+                    }
                     for row in 0..<rows {
                         let visible = start + row + 1
                         let line = scores + row * context
                         let gradientLine = scoreGradients + row * context
-                        let delta = compute.kernels.dot(
-                            outputGradient + at + row * width, output + at + row * width, count: headWidth)
                         compute.kernels.softmaxBackward(
-                            scores: line, dP: gradientLine, logSumExp: logSum[start + row], delta: delta, scale: scale,
+                            scores: line, dP: gradientLine, logSumExp: logSum[start + row], delta: deltas[row],
+                            scale: scale,
                             count: visible)
                         (line + visible).update(repeating: 0, count: end - visible)
                         (gradientLine + visible).update(repeating: 0, count: end - visible)
