@@ -26,10 +26,12 @@ public func packBody(
             panel += panelStride
         }
     } else if across == 1 {
-        // Blocks along the depth keep the lines of the source in the cache from one panel to the next.
+        // Blocks along the depth keep the lines of the source in the cache from one panel to the next: few, since those far
+        // from each other may crowd into the same sets.
+        let blockDepth = along <= 64 ? 64 : 16
         var start = 0
         while start < depth {
-            let length = depth &- start < 64 ? depth &- start : 64
+            let length = depth &- start < blockDepth ? depth &- start : blockDepth
             var first = 0
             var panel = panels + start &* width
             while first < extent {
