@@ -1,3 +1,5 @@
+public import CProcessor
+
 @inlinable @inline(always)
 public func addBody(_ x: ReadRow, _ y: ReadRow, _ z: WriteRow, _ count: Int) {
     forEachStrip(count) { i, n in store(load(x + i, n) + load(y + i, n), z + i, n) }
@@ -71,6 +73,35 @@ public func adamWBody(
     _ parameters: WriteRow, _ gradients: ReadRow, _ m: WriteRow, _ v: WriteRow, _ count: Int, _ step: AdamWStep,
     squareRoot: (Vector) -> Vector
 ) {
+    adamWBody(
+        parameters, gradients, count, step, squareRoot: squareRoot,
+        load: { (load(m + $0, $1), load(v + $0, $1)) },
+        store: { first, second, i, n in
+            store(first, m + i, n)
+            store(second, v + i, n)
+        })
+}
+
+/// Moments in bfloat16.
+@inlinable @inline(always)
+public func adamWBody(
+    _ parameters: WriteRow, _ gradients: ReadRow, _ m: BF16Row, _ v: BF16Row, _ count: Int, _ step: AdamWStep,
+    squareRoot: (Vector) -> Vector
+) {
+    adamWBody(
+        parameters, gradients, count, step, squareRoot: squareRoot,
+        load: { (processor_load_bf16(m + $0, $1), processor_load_bf16(v + $0, $1)) },
+        store: { first, second, i, n in
+            processor_store_bf16(bf16(first), m + i, n)
+            processor_store_bf16(bf16(second), v + i, n)
+        })
+}
+
+@inlinable @inline(always)
+func adamWBody(
+    _ parameters: WriteRow, _ gradients: ReadRow, _ count: Int, _ step: AdamWStep, squareRoot: (Vector) -> Vector,
+    load loadMoments: (Int, Int) -> (Vector, Vector), store storeMoments: (Vector, Vector, Int, Int) -> Void
+) {
     let beta1 = splat(step.beta1)
     let beta2 = splat(step.beta2)
     let decay = splat(step.decay)
@@ -80,12 +111,12 @@ public func adamWBody(
     let gradientScale = splat(step.gradientScale)
     forEachStrip(count) { i, n in
         let gradient = load(gradients + i, n) * gradientScale
-        let first = fma(beta1, load(m + i, n), (1 - beta1) * gradient)
-        let second = fma(beta2, load(v + i, n), (1 - beta2) * gradient * gradient)
+        let moments = loadMoments(i, n)
+        let first = fma(beta1, moments.0, (1 - beta1) * gradient)
+        let second = fma(beta2, moments.1, (1 - beta2) * gradient * gradient)
         let denominator = fma(squareRoot(second), correction, epsilon)
         let decayed = load(parameters + i, n) * decay
-        store(first, m + i, n)
-        store(second, v + i, n)
+        storeMoments(first, second, i, n)
         store(fma(-stepSize, first / denominator, decayed), parameters + i, n)
     }
 }

@@ -13,6 +13,8 @@ public enum KernelTier: String, Sendable, CaseIterable {
 public typealias ReadRow = UnsafePointer<Float>
 /// A row of floats that a kernel writes.
 public typealias WriteRow = UnsafeMutablePointer<Float>
+/// A row of numbers in bfloat16 that a kernel reads and writes.
+public typealias BF16Row = UnsafeMutablePointer<UInt16>
 
 /// The kernels of one instruction set, chosen once at start.
 ///
@@ -108,6 +110,9 @@ public protocol KernelTable: Sendable {
 
     /// One step of AdamW with decoupled weight decay, as PyTorch defines it. `m` and `v` are the first and second moments.
     func adamW(_ parameters: WriteRow, gradients: ReadRow, m: WriteRow, v: WriteRow, count: Int, _ step: AdamWStep)
+    /// The same with moments in bfloat16: the parameters take the new moments as they are, which are then rounded to nearest
+    /// with ties to even.
+    func adamW(_ parameters: WriteRow, gradients: ReadRow, m: BF16Row, v: BF16Row, count: Int, _ step: AdamWStep)
 
     // MARK: Matrix multiplication
 

@@ -98,6 +98,12 @@ public struct Kernels: KernelTable {
         adamWBody(parameters, gradients, m, v, count, step, squareRoot: squareRoot)
     }
 
+    public func adamW(
+        _ parameters: WriteRow, gradients: ReadRow, m: BF16Row, v: BF16Row, count: Int, _ step: AdamWStep
+    ) {
+        adamWBody(parameters, gradients, m, v, count, step, squareRoot: squareRoot)
+    }
+
     public var tileRows: Int { registerTileRows }
 
     public var tileColumns: Int { registerTileColumns }

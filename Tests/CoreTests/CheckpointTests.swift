@@ -340,7 +340,7 @@ import Testing
             let count = old.parameters.layout.count
             let isSame =
                 Self.bits(old.parameters.values, count) == Self.bits(new.parameters.values, count)
-                && Self.bits(old.optimizer.moments.second, count) == Self.bits(new.optimizer.moments.second, count)
+                && old.optimizer.moments.second.bytes(count).elementsEqual(new.optimizer.moments.second.bytes(count))
             #expect(isSame)
         }
         let count = run.parameters.layout.count

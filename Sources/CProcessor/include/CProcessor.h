@@ -56,6 +56,30 @@ static inline void processor_store_first(processor_floats vector, float *p, long
 #endif
 }
 
+typedef unsigned short processor_halfwords __attribute__((vector_size(32)));
+typedef unsigned int processor_words __attribute__((vector_size(64)));
+
+/// The first `count` numbers in bfloat16, 0 to 16, as floats; zeros in the other lanes.
+static inline processor_floats processor_load_bf16(const unsigned short *p, long count) {
+    processor_halfwords halves = {0};
+    if (count == 16) {
+        __builtin_memcpy(&halves, p, 32);
+    } else {
+        for (long lane = 0; lane < count; lane++) halves[lane] = p[lane];
+    }
+    return (processor_floats)(__builtin_convertvector(halves, processor_words) << 16);
+}
+
+/// Writes the first `count` lanes, 0 to 16, in bfloat16, cut off.
+static inline void processor_store_bf16(processor_floats vector, unsigned short *p, long count) {
+    processor_halfwords halves = __builtin_convertvector((processor_words)vector >> 16, processor_halfwords);
+    if (count == 16) {
+        __builtin_memcpy(p, &halves, 32);
+    } else {
+        for (long lane = 0; lane < count; lane++) p[lane] = halves[lane];
+    }
+}
+
 #ifdef __AVX512BF16__
 typedef __bf16 processor_bf16s __attribute__((vector_size(64)));
 

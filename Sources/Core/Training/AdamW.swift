@@ -6,17 +6,45 @@ import Glibc
 import Darwin
 #endif
 
-/// AdamW (Loshchilov and Hutter, arXiv 1711.05101): decoupled weight decay, on matrices only. FP32 state.
+/// AdamW (Loshchilov and Hutter, arXiv 1711.05101): decoupled weight decay, on matrices only.
+///
+/// The moments are in FP32, or in BF16 as for DeepSeek-V3 (arXiv 2412.19437, section 3.3.3), rounded to nearest once the
+/// parameters have taken them.
 final class AdamW {
+    /// A running mean for every parameter, laid out like the parameters.
+    enum Moment {
+        case fp32(UnsafeMutablePointer<Float>)
+        case bf16(UnsafeMutablePointer<UInt16>)
+
+        fileprivate init(_ format: UnscaledFormat, count: Int, in arena: inout Arena.Layout) {
+            switch format {
+            case .fp32: self = .fp32(arena.reserve(count))
+            case .bf16: self = .bf16(arena.reserve(count, of: UInt16.self))
+            }
+        }
+
+        /// From the value at `offset` on.
+        subscript(from offset: Int) -> Moment {
+            switch self {
+            case .fp32(let values): .fp32(values + offset)
+            case .bf16(let values): .bf16(values + offset)
+            }
+        }
+
+        /// The first `count` values as they lie in memory.
+        func bytes(_ count: Int) -> UnsafeMutableRawBufferPointer {
+            switch self {
+            case .fp32(let values): UnsafeMutableRawBufferPointer(start: values, count: count * 4)
+            case .bf16(let values): UnsafeMutableRawBufferPointer(start: values, count: count * 2)
+            }
+        }
+    }
+
     let parameters: Parameters
     private let compute: ComputeContext
     private let arena: Arena
-    /// The moments, as long as the parameters, and scratch for the norm.
-    let places:
-        (
-            first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>,
-            squares: UnsafeMutablePointer<Float>
-        )
+    /// The means of the gradients and of their squares, and scratch for the norm.
+    private let places: (first: Moment, second: Moment, squares: UnsafeMutablePointer<Float>)
     private let beta1: Double
     private let beta2: Double
     private let epsilon: Double
@@ -35,14 +63,15 @@ final class AdamW {
         weightDecay = configuration.weightDecay
         let count = parameters.layout.count
         (arena, places) = try Arena.make { arena in
-            (arena.reserve(count), arena.reserve(count), arena.reserve(Self.blocks(count)))
+            (
+                Moment(configuration.moments, count: count, in: &arena),
+                Moment(configuration.moments, count: count, in: &arena), arena.reserve(Self.blocks(count))
+            )
         }
     }
 
-    /// The running means of the gradients and of their squares, laid out like the parameters.
-    var moments: (first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>) {
-        (places.first, places.second)
-    }
+    /// The running means of the gradients and of their squares.
+    var moments: (first: Moment, second: Moment) { (places.first, places.second) }
 
     var memoryBytes: Int { arena.bytes }
 
@@ -83,9 +112,15 @@ final class AdamW {
             let decays = block < decayedBlocks
             let start = decays ? block * Self.block : decayed + (block - decayedBlocks) * Self.block
             let n = min(Self.block, (decays ? decayed : count) - start)
-            compute.kernels.adamW(
-                parameters.values + start, gradients: parameters.gradients + start, m: places.first + start,
-                v: places.second + start, count: n, decays ? withDecay : withoutDecay)
+            let (values, gradients) = (parameters.values + start, parameters.gradients + start)
+            let step = decays ? withDecay : withoutDecay
+            switch (places.first[from: start], places.second[from: start]) {
+            case (.fp32(let m), .fp32(let v)):
+                compute.kernels.adamW(values, gradients: gradients, m: m, v: v, count: n, step)
+            case (.bf16(let m), .bf16(let v)):
+                compute.kernels.adamW(values, gradients: gradients, m: m, v: v, count: n, step)
+            case (.fp32, .bf16), (.bf16, .fp32): preconditionFailure("both moments have one format")
+            }
         }
     }
 }

@@ -12,8 +12,8 @@ extension RunConfiguration {
         return isTokens ? data.vocabularySize : 256
     }
 
-    /// Roughly what training takes, bytes, as a floating-point number that no shape overflows: parameters, gradients
-    /// and both moments in FP32, activations kept for the backward pass, logits.
+    /// Roughly what training takes, bytes, as a floating-point number that no shape overflows: parameters and gradients in
+    /// FP32, both moments, activations kept for the backward pass, logits.
     public var approximateMemory: Double {
         let tokens = Double(training.batch) * Double(model.context)
         let width = Double(model.width)
@@ -24,7 +24,12 @@ extension RunConfiguration {
         let kept = training.recompute ? (layers - 1) * width + layer : layers * layer
         let logits = min(tokens, max(64, 0x1p24 / Double(expectedVocabularySize))) * Double(expectedVocabularySize)
         let activations = tokens * (kept + 6 * width + keysAndValues + hidden) + logits
-        return 4 * (4 * model.approximateParameterCount(vocabularySize: expectedVocabularySize) + activations)
+        let parameter: Double =
+            switch optimizer.moments {
+            case .fp32: 16
+            case .bf16: 12
+            }
+        return parameter * model.approximateParameterCount(vocabularySize: expectedVocabularySize) + 4 * activations
     }
 
     /// Checks every key, and the keys against each other.

@@ -79,6 +79,26 @@ public struct RunConfiguration: Codable, Sendable, Hashable {
         public var weightDecay = 0.1
         /// Largest global gradient norm; 0: no clipping.
         public var clip = 1.0
+        /// What AdamW keeps its moments in.
+        public var moments = UnscaledFormat.fp32
+
+        public init() {}
+
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            learningRate = try values.decode(Double.self, forKey: .learningRate)
+            minimumLearningRate = try values.decode(Double.self, forKey: .minimumLearningRate)
+            warmup = try values.decode(Int.self, forKey: .warmup)
+            decay = try values.decode(Decay.self, forKey: .decay)
+            decayFraction = try values.decode(Double.self, forKey: .decayFraction)
+            beta1 = try values.decode(Double.self, forKey: .beta1)
+            beta2 = try values.decode(Double.self, forKey: .beta2)
+            epsilon = try values.decode(Double.self, forKey: .epsilon)
+            weightDecay = try values.decode(Double.self, forKey: .weightDecay)
+            clip = try values.decode(Double.self, forKey: .clip)
+            // Runs that were recorded before there was this key have none.
+            moments = try values.decodeIfPresent(UnscaledFormat.self, forKey: .moments) ?? .fp32
+        }
     }
 
     public struct Evaluation: Codable, Sendable, Hashable {

@@ -15,6 +15,7 @@ public enum SafeTensors {
         private enum Content {
             case address(UnsafePointer<Float>)
             case transposed(UnsafePointer<Float>)
+            case bf16(UnsafePointer<UInt16>)
             case floats([Float])
             case bytes([UInt8])
         }
@@ -30,6 +31,11 @@ public enum SafeTensors {
         init(name: String, shape: [Int], transposing values: UnsafePointer<Float>) {
             precondition(shape.count == 2)
             self.init(name, shape, .transposed(values))
+        }
+
+        /// A BF16 tensor that lies in memory of the caller's until it is written.
+        init(name: String, shape: [Int], bf16 values: UnsafePointer<UInt16>) {
+            self.init(name, shape, .bf16(values))
         }
 
         public init(name: String, shape: [Int], floats: [Float]) {
@@ -51,6 +57,7 @@ public enum SafeTensors {
         var type: ElementType {
             switch content {
             case .address, .transposed, .floats: .f32
+            case .bf16: .bf16
             case .bytes: .u8
             }
         }
@@ -67,6 +74,7 @@ public enum SafeTensors {
                     SafeTensors.transpose(values, rows: shape[1], columns: shape[0], into: base)
                 }
                 .withUnsafeBytes(body)
+            case .bf16(let values): body(UnsafeRawBufferPointer(start: values, count: byteCount))
             case .floats(let values): values.withUnsafeBytes(body)
             case .bytes(let bytes): bytes.withUnsafeBytes(body)
             }

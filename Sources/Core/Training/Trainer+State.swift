@@ -74,18 +74,23 @@ extension Trainer {
     private var runningWindow: OscillationWindow? { oscillation.flatMap { $0.end > step ? $0 : nil } }
 
     /// Both moments of the optimizer, named as the parameters are here.
-    private func moments(prefix: String) -> [(name: String, shape: [Int], values: UnsafeMutablePointer<Float>)] {
+    private func moments(prefix: String) -> [(name: String, shape: [Int], values: AdamW.Moment)] {
         let moments = optimizer.moments
         return [("first_moments", moments.first), ("second_moments", moments.second)].flatMap { moment in
             parameters.layout.tensors.map { tensor in
-                ("\(prefix)optimizer.\(moment.0).\(tensor.name)", tensor.shape, moment.1 + tensor.offset)
+                ("\(prefix)optimizer.\(moment.0).\(tensor.name)", tensor.shape, moment.1[from: tensor.offset])
             }
         }
     }
 
     /// What training keeps from step to step beside the parameters. Whatever else does belongs here.
     private func trainingTensors(prefix: String) -> [SafeTensors.Output] {
-        moments(prefix: prefix).map { .init(name: $0.name, shape: $0.shape, values: $0.values) }
+        moments(prefix: prefix).map { moment in
+            switch moment.values {
+            case .fp32(let values): .init(name: moment.name, shape: moment.shape, values: values)
+            case .bf16(let values): .init(name: moment.name, shape: moment.shape, bf16: values)
+            }
+        }
             + transformer.weightAverages.filter(\.hasBegun).map {
                 .init(name: Self.averageName($0.path, prefix: prefix), shape: [$0.count], values: $0.values)
             }
@@ -171,7 +176,12 @@ extension Trainer {
         for tensor in checkpoint.naming.tensors(parameters.layout) {
             try tensor.read(file, prefix: prefix, into: parameters.values)
         }
-        for moment in moments(prefix: prefix) { try file.copy(moment.name, shape: moment.shape, to: moment.values) }
+        for moment in moments(prefix: prefix) {
+            switch moment.values {
+            case .fp32(let values): try file.copy(moment.name, shape: moment.shape, to: values)
+            case .bf16(let values): try file.copy(moment.name, type: .bf16, shape: moment.shape, to: values)
+            }
+        }
         step = state.step
         rescues = state.rescues ?? 0
         schedule.peak = state.peak
@@ -205,7 +215,8 @@ extension Trainer {
         let other = try Trainer(configuration, corpus: corpus, compute: compute)
         other.parameters.values.update(from: parameters.values, count: parameters.layout.count)
         for (from, to) in zip(moments(prefix: ""), other.moments(prefix: "")) {
-            to.values.update(from: from.values, count: from.shape.reduce(1, *))
+            let count = from.shape.reduce(1, *)
+            to.values.bytes(count).copyMemory(from: UnsafeRawBufferPointer(from.values.bytes(count)))
         }
         other.step = step
         other.rescues = rescues
