@@ -47,13 +47,16 @@ import Testing
     @Test func moreMemoryThanTheMachineHasIsRefused() throws {
         var configuration = RunConfiguration()
         try configuration.requireMemory(4_000_000_000, physicalMemory: 4 * Self.gigabyte)
-        for recompute in [false, true] {
+        for (recompute, moments) in [(false, UnscaledFormat.fp32), (true, .fp32), (true, .bf16)] {
             configuration.training.recompute = recompute
+            configuration.optimizer.moments = moments
             let error = try #require(throws: UserError.self) {
                 try configuration.requireMemory(4_000_000_001, physicalMemory: 4 * Self.gigabyte)
             }
             #expect(error.description.contains("4.0 GB"))
-            #expect(error.description.contains("training.recompute") == !recompute)
+            #expect(error.description.contains(", or training.recompute = true, or") == !recompute)
+            #expect(error.description.contains(", or optimizer.moments = \"bf16\", is needed") == (moments == .fp32))
+            #expect(error.description.hasSuffix("training.batch is needed") == (moments == .bf16))
         }
     }
 
@@ -67,13 +70,14 @@ import Testing
         configuration.training.recompute = true
         try configuration.validate(physicalMemory: limit)
         for activation in ModelConfiguration.Activation.allCases {
-            for recompute in [false, true] {
+            for (recompute, moments) in [(false, UnscaledFormat.fp32), (true, .fp32), (false, .bf16)] {
                 var small = PrecisionChangeTests.configuration { _ in }
                 (small.model.activation, small.training.recompute) = (activation, recompute)
+                small.optimizer.moments = moments
                 (small.model.layers, small.model.width, small.model.context) = (6, 64, 64)
                 small.run.commands = []
                 let bytes = try PrecisionChangeTests.trainer(small).memoryBytes
-                #expect(abs(Double(bytes) / small.approximateMemory - 1) < 0.25, "\(activation) \(recompute)")
+                #expect(abs(Double(bytes) / small.approximateMemory - 1) < 0.25, "\(activation) \(recompute) \(moments)")
             }
         }
     }

@@ -52,7 +52,7 @@ extension RunConfiguration {
                 + "training.batch = \(training.batch)"
             throw UserError(
                 "\(shape) need about \(Self.gigabytes(approximateMemory)) of memory, and this machine has "
-                    + "\(Self.gigabytes(Double(physicalMemory))): " + Self.remedy("a smaller model or batch", training))
+                    + "\(Self.gigabytes(Double(physicalMemory))): " + remedy("a smaller model or batch"))
         }
     }
 
@@ -81,8 +81,11 @@ extension RunConfiguration {
         }
     }
 
-    private static func remedy(_ smaller: String, _ training: Training) -> String {
-        training.recompute ? smaller + " is needed" : smaller + ", or training.recompute = true, is needed"
+    private func remedy(_ smaller: String) -> String {
+        var choices = [smaller]
+        if !training.recompute { choices.append("training.recompute = true") }
+        if optimizer.moments == .fp32 { choices.append("optimizer.moments = \"bf16\"") }
+        return choices.joined(separator: ", or ") + (choices.count > 1 ? ", is needed" : " is needed")
     }
 
     /// Checks a need of memory that is known to the byte.
@@ -93,7 +96,7 @@ extension RunConfiguration {
         throw UserError(
             "this run needs \(Self.gigabytes(Double(bytes))) of memory, and this machine has "
                 + "\(Self.gigabytes(Double(physicalMemory))): "
-                + Self.remedy("a smaller model.width, model.layers, model.context or training.batch", training))
+                + remedy("a smaller model.width, model.layers, model.context or training.batch"))
     }
 
     private static func gigabytes(_ bytes: Double) -> String {
