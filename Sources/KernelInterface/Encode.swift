@@ -127,13 +127,17 @@ public func encodeIntegersBody(
     sums.pointee = sum
 }
 
-/// See `KernelTable.encodeFloats`.
+/// A vector of rounded values, and of what they stand for.
+public typealias RoundedVector = (q: Vector, dequantized: Vector)
+
+/// Rounds a tile, two vectors at a time.
+///
+/// - Parameter write: takes the place of the first vector along the depth, it and the second, unless the depth ends between them.
 @inlinable @inline(always)
-public func encodeFloatsBody(
+func encodeTile(
     _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
-    _ settings: QuantizerSettings, _ dequantizes: Bool, _ target: WriteRow, _ targetStride: Int,
-    _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
-    floor: (Vector) -> Vector
+    _ settings: QuantizerSettings, _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
+    floor: (Vector) -> Vector, write: (Int, RoundedVector, RoundedVector?) -> Void
 ) {
     var sum = sums.pointee
     let grid = ElementGrid(settings)
@@ -142,20 +146,39 @@ public func encodeFloatsBody(
         let block = start / settings.blockLength &* 16
         let scale = load(scales + block, 16)
         let encode = load(encodes + block, 16)
+        // The length of a block is even.
         let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
-        var k = start
-        while k < end {
-            let at = k &* 16
-            let rounded = quantize(
-                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
-                floor: floor)
-            store(dequantizes ? rounded.dequantized : rounded.q, target + k &* targetStride, 16)
+        @inline(always) func round(_ k: Int) -> RoundedVector {
             next.fetch(k)
-            k &+= 1
+            let at = k &* 16
+            return quantize(
+                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum, floor: floor)
         }
+        var k = start
+        while k &+ 1 < end {
+            let first = round(k)
+            write(k, first, round(k &+ 1))
+            k &+= 2
+        }
+        if k < end { write(k, round(k), nil) }
         start = end
     }
     sums.pointee = sum
+}
+
+/// See `KernelTable.encodeFloats`.
+@inlinable @inline(always)
+public func encodeFloatsBody(
+    _ x: ReadRow, _ depth: Int, _ valid: Int, _ scales: ReadRow, _ encodes: ReadRow, _ uniforms: ReadRow?,
+    _ settings: QuantizerSettings, _ dequantizes: Bool, _ target: WriteRow, _ targetStride: Int,
+    _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
+    floor: (Vector) -> Vector
+) {
+    encodeTile(x, depth, valid, scales, encodes, uniforms, settings, sums, next, floor: floor) { k, first, second in
+        let to = target + k &* targetStride
+        store(dequantizes ? first.dequantized : first.q, to, 16)
+        if let second { store(dequantizes ? second.dequantized : second.q, to + targetStride, 16) }
+    }
 }
 
 /// See `PairKernelTable.encodePairs`.
@@ -166,31 +189,9 @@ public func encodePairsBody(
     _ settings: QuantizerSettings, _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
     floor: (Vector) -> Vector, put: (Vector, Vector, Int) -> Void
 ) {
-    var sum = sums.pointee
-    let grid = ElementGrid(settings)
-    var start = 0
-    while start < depth {
-        let block = start / settings.blockLength &* 16
-        let scale = load(scales + block, 16)
-        let encode = load(encodes + block, 16)
-        let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
-        var k = start
-        while k < end {
-            @inline(always) func value(_ k: Int) -> Vector {
-                next.fetch(k)
-                let at = k &* 16
-                return quantize(
-                    load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
-                    floor: floor
-                ).q
-            }
-            let first = value(k)
-            put(first, k &+ 1 < end ? value(k &+ 1) : Vector(), k &>> 1)
-            k &+= 2
-        }
-        start = end
+    encodeTile(x, depth, valid, scales, encodes, uniforms, settings, sums, next, floor: floor) { k, first, second in
+        put(first.q, second?.q ?? Vector(), k &>> 1)
     }
-    sums.pointee = sum
 }
 
 /// See `KernelTable.encodeHalves`.
@@ -201,35 +202,19 @@ public func encodeHalvesBody(
     _ stride: Int, _ sums: UnsafeMutablePointer<QuantizationSums>, _ next: NextTile,
     floor: (Vector) -> Vector
 ) {
-    var sum = sums.pointee
-    let grid = ElementGrid(settings)
-    var start = 0
-    while start < depth {
-        let block = start / settings.blockLength &* 16
-        let scale = load(scales + block, 16)
-        let encode = load(encodes + block, 16)
-        let end = start &+ settings.blockLength < depth ? start &+ settings.blockLength : depth
-        var k = start
-        while k < end {
-            let at = k &* 16
-            let q = quantize(
-                load(x + at, 16), scale, encode, uniforms.map { $0 + at }, counts(k, valid), grid, &sum,
-                floor: floor
-            ).q
-            next.fetch(k)
-            let halves = halfBits(q * splat(factor))
-            let to = target + k &* stride
-            if isDoubled {
-                to.storeBytes(of: halves | halves &<< 16, as: IntVector.self)
-            } else {
-                // The even 16-bit lanes.
-                to.storeBytes(of: unsafeBitCast(halves, to: SIMD32<Int16>.self).evenHalf, as: SIMD16<Int16>.self)
-            }
-            k &+= 1
+    @inline(always) func put(_ q: Vector, _ to: UnsafeMutableRawPointer) {
+        let halves = halfBits(q * splat(factor))
+        if isDoubled {
+            to.storeBytes(of: halves | halves &<< 16, as: IntVector.self)
+        } else {
+            // The even 16-bit lanes.
+            to.storeBytes(of: unsafeBitCast(halves, to: SIMD32<Int16>.self).evenHalf, as: SIMD16<Int16>.self)
         }
-        start = end
     }
-    sums.pointee = sum
+    encodeTile(x, depth, valid, scales, encodes, uniforms, settings, sums, next, floor: floor) { k, first, second in
+        put(first.q, target + k &* stride)
+        if let second { put(second.q, target + (k &+ 1) &* stride) }
+    }
 }
 
 /// The bits of FP16 numbers, in the low half of each lane. Normal numbers must be exact; below, ties go to even.

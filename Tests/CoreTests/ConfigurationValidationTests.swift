@@ -77,7 +77,8 @@ import Testing
                 (small.model.layers, small.model.width, small.model.context) = (6, 64, 64)
                 small.run.commands = []
                 let bytes = try PrecisionChangeTests.trainer(small).memoryBytes
-                #expect(abs(Double(bytes) / small.approximateMemory - 1) < 0.25, "\(activation) \(recompute) \(moments)")
+                #expect(
+                    abs(Double(bytes) / small.approximateMemory - 1) < 0.25, "\(activation) \(recompute) \(moments)")
             }
         }
     }
