@@ -275,8 +275,9 @@ public protocol PairKernelTable: Sendable {
     var tileRows: Int { get }
     /// Columns of the tile: the width of a panel of the right operand.
     var tileColumns: Int { get }
-    /// Rounds an operand to bfloat16, subnormals to zero, and packs it into panels of words, as `KernelTable.pack` packs floats: values 2w and
-    /// 2w + 1 along the reduction axis share 32 bits, the first in the high half. An odd depth is filled up with a zero.
+    /// Rounds an operand to bfloat16, subnormals to zero, and packs it into panels of words, as `KernelTable.pack` packs
+    /// floats: values 2w and 2w + 1 along the reduction axis share 32 bits, the first in the high half. An odd depth is
+    /// filled up with a zero.
     /// - Parameters:
     ///   - width: `tileRows` or `tileColumns`.
     ///   - panelStride: words from one panel to the next, at least width · ⌈depth / 2⌉.

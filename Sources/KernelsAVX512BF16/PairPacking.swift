@@ -2,7 +2,7 @@ import CProcessor
 import KernelInterface
 import _Builtin_intrinsics.intel
 
-/// Packs panels of `width` rows: see `PairKernelTable.packPairs`. `width` is a multiple of 4 and at most 32.
+/// Packs panels of `width` rows: see `PairKernelTable.packPairs`. `width` is 12 or 32.
 @inline(always)
 func packPairsBody(
     _ source: ReadRow, _ across: Int, _ along: Int, _ extent: Int, _ depth: Int, _ width: Int, _ panels: WriteRow,

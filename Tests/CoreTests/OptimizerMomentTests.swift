@@ -71,6 +71,19 @@ import Testing
                 == 4 * Self.configuration(.fp32).model.approximateParameterCount(vocabularySize: 256))
     }
 
+    /// A mean that decays by less than half of a step of BF16 would never fall.
+    @Test func decayRatesNearOneAreRefused() throws {
+        var configuration = Self.configuration(.bf16)
+        configuration.optimizer.beta2 = 0.996
+        try configuration.validate()
+        configuration.optimizer.beta2 = 0.999
+        expectUserError(["optimizer.beta2 = 0.999", "optimizer.moments = \"bf16\"", "at most 0.99609375"]) {
+            try configuration.validate()
+        }
+        configuration.optimizer.moments = .fp32
+        try configuration.validate()
+    }
+
     @Test func aSavedStateGoesOn() throws {
         let folder = try TemporaryDirectory()
         let path = folder.path + "/state.safetensors"
@@ -88,6 +101,14 @@ import Testing
             let expected = try #require(try run.trainStep()).loss.bitPattern
             #expect(try #require(try resumed.trainStep()).loss.bitPattern == expected)
             #expect(try #require(try fork.trainStep()).loss.bitPattern == expected)
+        }
+        try run.saveState(fork: (fork, "prec layers.1.* bf16"), to: path)
+        let both = try PrecisionChangeTests.trainer(Self.configuration(.bf16))
+        let restored = try #require(try both.restoreState(from: path).fork).trainer
+        let count = run.parameters.layout.count
+        for (old, new) in [(run, both), (fork, restored)] {
+            #expect(old.optimizer.moments.first.bytes(count).elementsEqual(new.optimizer.moments.first.bytes(count)))
+            #expect(old.optimizer.moments.second.bytes(count).elementsEqual(new.optimizer.moments.second.bytes(count)))
         }
         let other = try PrecisionChangeTests.trainer(Self.configuration(.fp32))
         expectUserError([path, "optimizer.moments = \"bf16\"", "\"fp32\""]) { try other.restoreState(from: path) }

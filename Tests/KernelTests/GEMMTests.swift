@@ -115,6 +115,15 @@ private func reference(
     }
 
     /// Several blocks of the depth, several pieces for the pool.
+    /// Operands of many rows are packed in pieces, along the depth too where it is not contiguous.
+    @Test(arguments: [BlockFormat.fp32, .bf16])
+    func manyRows(format: BlockFormat) {
+        for k in [301, 768] {
+            check(800, 3, k, .columnMajor, .columnMajor, accumulate: false, format: format, lanes: [1, 3])
+            check(3, 800, k, .rowMajor, .rowMajor, accumulate: false, format: format, lanes: [1, 3])
+        }
+    }
+
     @Test func largerThanOneBlock() {
         check(130, 150, 700, .rowMajor, .columnMajor, accumulate: false, format: .bf16)
         check(97, 200, 513, .columnMajor, .rowMajor, accumulate: true, format: .fp32)

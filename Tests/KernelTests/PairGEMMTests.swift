@@ -22,6 +22,8 @@ struct PairGEMMTests {
     @Test func manyPieces() throws {
         try check(200, 300, 260, GEMMFormats(.fp8))
         try check(110, 40, 2200, GEMMFormats(.mxfp8), accumulate: true)
+        try check(500, 5, 141, GEMMFormats(.fp8), layouts: (.columnMajor, .columnMajor))
+        try check(5, 500, 141, GEMMFormats(.fp8), layouts: (.rowMajor, .rowMajor))
     }
 
     @Test func emptyProducts() throws {

@@ -101,6 +101,7 @@ func difficult(_ view: MatrixView, seed: UInt64) {
                 expected[i * stride + j] = product.element(i, j, startingAt: accumulate ? c[i * stride + j] : 0)
             }
         }
+        var first: GEMMHealth?
         for context in contexts {
             let result = GuardedRow(c)
             var health = GEMMHealth()
@@ -110,6 +111,9 @@ func difficult(_ view: MatrixView, seed: UInt64) {
             let what = "\(context.tier), \(context.pool.lanes) lanes: \(m) × \(n) × \(k), \(formats)"
             #expect(bits(result.values) == bits(expected), "\(what)")
             #expect(result.guardsAreIntact, "\(what)")
+            // Sums, too, depend on no tier and no thread.
+            #expect(health == first ?? health, "\(what)")
+            first = health
             if formats.a.unscaled == nil { expectSame(health.a, product.a.health, what) }
             if formats.b.unscaled == nil { expectSame(health.b, product.b.health, what) }
             if bits(result.values) != bits(expected) { return }
@@ -212,6 +216,16 @@ func difficult(_ view: MatrixView, seed: UInt64) {
                 #expect(result.guardsAreIntact)
             }
         }
+    }
+
+    /// Above 384 rows the pieces are larger.
+    @Test(arguments: ["fp8", "fp8-2d", "fp8-row+sr", "fp4", "nvfp4+sr", "nvfp4-2d+hadamard=16:random", "fp4-tensor"])
+    func manyRows(text: String) throws {
+        let formats = GEMMFormats(try BlockFormat(parsing: text))
+        check(500, 5, 141, formats, layouts: (.columnMajor, .columnMajor))
+        check(5, 500, 141, formats, layouts: (.rowMajor, .rowMajor))
+        check(430, 2, 20, formats)
+        check(2, 430, 20, formats)
     }
 
     @Test func largerThanOneBlock() throws {

@@ -58,7 +58,6 @@ import Testing
         let folder = try Self.folder([])
         let text = try String(contentsOfFile: folder.manifestPath, encoding: .utf8)
         let lines = text.split(separator: "\n")
-        // The last key of its section leaves the comma before it.
         let older = lines.filter { !$0.contains("\"recompute\"") && !$0.contains("\"moments\"") }
             .joined(separator: "\n")
         #expect(older.split(separator: "\n").count == lines.count - 2)

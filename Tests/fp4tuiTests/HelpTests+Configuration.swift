@@ -167,8 +167,8 @@ extension HelpTests {
                                                    and biases have none.
                   optimizer.clip                   Largest global gradient norm; 0: no limit.
                   optimizer.moments                What AdamW's means are kept in; bf16 saves 4
-                                                   bytes a parameter, and loses changes below
-                                                   1/256 of a mean.
+                                                   bytes a parameter, and may lose changes
+                                                   below 1/256 of a mean.
                   evaluation.every                 Steps between evaluations; 0: only at the
                                                    end.
                   evaluation.batches               Batches of the fixed validation sample.

@@ -94,7 +94,10 @@ extension ComputeContext {
                 kernels.encodeFloats(
                     scratch.tile, depth: length, valid: length, scales: scratch.scales, encodes: scratch.encodes,
                     uniforms: settings.isStochastic ? UnsafePointer(scratch.uniforms) : nil, settings,
-                    dequantizes: true, into: scratch.floats, targetStride: 16, sums: scratch.sums, next: .none)
+                    dequantizes: true, into: scratch.floats, targetStride: 16, sums: scratch.sums,
+                    next: NextTile(
+                        view.base + strip * 16 * view.rowStride + start + QuantizerTile.depth, across: view.rowStride,
+                        along: 1))
                 if !isFinite { quantizer.spreadNaN(scratch.floats, stride: 16, length: length, scratch) }
                 write(UnsafeMutableRawPointer(scratch.floats), values, start)
             }

@@ -88,8 +88,8 @@ public final class ComputeContext {
     /// (`KernelTable.multiplyIntegers`), or, if one operand is FP8 and the other FP8 or E2M1, over chunks that are summed
     /// before they are scaled: in FP16 on a processor that multiplies it, but not if both are E5M2
     /// (`HalfKernelTable.multiplyHalves` bounds the difference), or in FP32 on one that multiplies BF16
-    /// (`PairKernelTable.multiplyScaledPairs`). But for these the same bits on every tier, as long as no product of BF16
-    /// values is subnormal, and the same for every number of threads. Every shape is served, empty ones too; K = 0 gives
+    /// (`PairKernelTable.multiplyScaledPairs`). But for these the same bits on every tier, as long as no BF16 operand, before
+    /// or after rounding, and no product of two is subnormal, and the same for every number of threads. Every shape is served, empty ones too; K = 0 gives
     /// zeros. C must overlap neither A nor B. Allocates only when an operand is larger than any before.
     /// - Parameters:
     ///   - c: M rows of N floats.
@@ -243,20 +243,20 @@ public final class ComputeContext {
         }
         let firstPieces = a?.pieces ?? 0
         let pieces = firstPieces + (b?.pieces ?? 0)
+        let parts = (a: a?.healthParts ?? 0, b: b?.healthParts ?? 0)
         let stride = MemoryLayout<QuantizationHealth>.stride
-        let partials = partials.reserve(max(1, pieces) * stride).assumingMemoryBound(to: QuantizationHealth.self)
+        let partials = partials.reserve(max(1, parts.a + parts.b) * stride)
+            .assumingMemoryBound(to: QuantizationHealth.self)
         run(pieces, isSmall: isSmall) { index, lane in
-            var partial = QuantizationHealth()
             if index < firstPieces {
-                a?.pack(piece: index, scratch[lane], health: &partial)
+                a?.pack(piece: index, scratch[lane], health: partials)
             } else {
-                b?.pack(piece: index - firstPieces, scratch[lane], health: &partial)
+                b?.pack(piece: index - firstPieces, scratch[lane], health: partials + parts.a)
             }
-            partials[index] = partial
         }
         guard let health else { return }
-        for index in 0..<firstPieces { health.pointee.a.add(partials[index]) }
-        for index in firstPieces..<pieces { health.pointee.b.add(partials[index]) }
+        for part in 0..<parts.a { health.pointee.a.add(partials[part]) }
+        for part in parts.a..<parts.a + parts.b { health.pointee.b.add(partials[part]) }
         health.pointee.a.storedBits += a?.storedBits ?? 0
         health.pointee.b.storedBits += b?.storedBits ?? 0
     }

@@ -39,9 +39,13 @@ struct OperandPacker {
         return cuts.panels * cuts.depths
     }
 
-    func pack(piece: Int, _ scratch: QuantizerScratch, health: inout QuantizationHealth) {
+    /// Places for what happened to the operand's values.
+    var healthParts: Int { quantizer?.strips ?? 0 }
+
+    /// - Parameter health: `healthParts` of the operand; the piece's are written.
+    func pack(piece: Int, _ scratch: QuantizerScratch, health: UnsafeMutablePointer<QuantizationHealth>) {
         if let quantizer {
-            quantizer.pack(piece: piece, scratch, health: &health)
+            quantizer.pack(piece: piece, scratch, health: health)
         } else {
             let (depth, panel) = piece.quotientAndRemainder(dividingBy: cuts.panels)
             let (panels, depths) = pieceSize
@@ -52,15 +56,16 @@ struct OperandPacker {
     /// Packs an operand without scales, serially.
     func packAll() { packPanels(0, packed.layout.panels, 0, packed.layout.depth) }
 
-    /// Panels and depth of a piece of an operand without scales, some 256 KiB of the source: long runs of memory, whichever way
-    /// it lies.
+    /// Panels and depth of a piece of an operand without scales: long runs of memory, whichever way it lies. Decides no bits.
     private var pieceSize: (panels: Int, depth: Int) {
         let layout = packed.layout
         if view.columnStride == 1 {
             // Rows share cache lines.
             return (max(4, 64 * 1024 / max(1, layout.panelWidth * layout.depth * 4)), layout.depth)
         }
-        return (384 / layout.panelWidth, 128)
+        // A small operand has pieces for several threads, too.
+        let depth = layout.extent * layout.depth < 1 << 18 ? 32 : 128
+        return (max(1, 384 / layout.panelWidth), depth)
     }
 
     private var cuts: (panels: Int, depths: Int) {

@@ -6,10 +6,10 @@ import KernelInterface
 /// where it depends on a whole row, a square or the tensor: then `findMagnitudes` goes first. A tile of 16 rows × 128
 /// values stays in the first-level cache from loading to packing. The reference is `ReferenceQuantizer`, to the bit.
 struct OperandQuantizer {
-    /// The rows of a piece, at most: a multiple of 16 and of the width of every panel.
+    /// The rows of a piece, at most: a multiple of 16 and of the width of every panel of floats.
     static let mostRows = 96
 
-    /// Strips of a piece, which are whole panels.
+    /// Strips of 16 rows in a piece.
     private let pieceStrips: Int
     /// Strips that fill whole panels of floats: they are packed while they lie in the first-level cache.
     private let floatStrips: Int
@@ -45,16 +45,20 @@ struct OperandQuantizer {
         floatStrips = strips
         // A small operand has pieces for several threads, too.
         pieceStrips = view.rows <= 4 * Self.mostRows ? strips : Self.mostRows / QuantizerTile.rows
+        precondition(strips * QuantizerTile.rows <= Self.mostRows, "the scratch has room for whole panels")
+        if case .dequantized = packed.layout.encoding {
+            precondition(pieceStrips % floatStrips == 0, "floats are packed by whole panels")
+        }
     }
 
     var layout: PackedLayout { packed.layout }
     /// Rows of the packed operand, whole panels.
     private var paddedRows: Int { layout.panels * layout.panelWidth }
 
-    var pieces: Int {
-        let strips = (paddedRows + QuantizerTile.rows - 1) / QuantizerTile.rows
-        return (strips + pieceStrips - 1) / pieceStrips
-    }
+    var pieces: Int { (strips + pieceStrips - 1) / pieceStrips }
+
+    /// Strips of 16 rows, those that only fill the last panel among them.
+    var strips: Int { (paddedRows + QuantizerTile.rows - 1) / QuantizerTile.rows }
 
     var needsMagnitudes: Bool { format.needsMagnitudes }
 
@@ -164,8 +168,10 @@ struct OperandQuantizer {
 
     // MARK: Second pass
 
-    /// - Parameter health: what happened to the piece's values is added to it.
-    func pack(piece: Int, _ scratch: QuantizerScratch, health: inout QuantizationHealth) {
+    /// - Parameter health: what happened to the piece's values, for each strip of the operand: sums come in an order that
+    ///   depends on no piece.
+    func pack(piece: Int, _ scratch: QuantizerScratch, health: UnsafeMutablePointer<QuantizationHealth>) {
+        var found = QuantizationHealth()
         for index in 0..<pieceStrips { scratch.sums[index] = QuantizationSums() }
         let firstStrip = piece * pieceStrips
         var amax: Int32 = 0
@@ -174,7 +180,7 @@ struct OperandQuantizer {
             for index in 0..<pieceStrips {
                 let strip = firstStrip + index
                 if strip * 16 >= paddedRows { break }
-                let isFinite = prepare(strip: strip, start: start, scratch, &amax, &health)
+                let isFinite = prepare(strip: strip, start: start, scratch, &amax, &found)
                 followAverage(strip: strip, start: start, scratch)
                 encode(strip: strip, index: index, start: start, length: length, isFinite: isFinite, scratch)
                 switch layout.encoding {
@@ -187,9 +193,12 @@ struct OperandQuantizer {
             }
         }
         let rows = max(0, min(pieceStrips * QuantizerTile.rows, view.rows - firstStrip * 16))
-        health.count += rows * view.columns
-        health.amax = max(health.amax, Float(bitPattern: UInt32(bitPattern: amax)))
-        for index in 0..<pieceStrips { health.add(scratch.sums[index]) }
+        found.count = rows * view.columns
+        found.amax = Float(bitPattern: UInt32(bitPattern: amax))
+        for index in 0..<min(pieceStrips, strips - firstStrip) {
+            health[firstStrip + index] = index == 0 ? found : QuantizationHealth()
+            health[firstStrip + index].add(scratch.sums[index])
+        }
     }
 
     /// Loads a tile and finds its scales; all that is left to do is to round.
@@ -239,7 +248,7 @@ struct OperandQuantizer {
         let tile = scratch.words.assumingMemoryBound(to: Float.self)
         let rows = max(0, min(16, average.rows - strip * 16))
         let length = load(
-            average, strip: strip, rows: rows, start: start, ahead: 0, into: tile)
+            average, strip: strip, rows: rows, start: start, ahead: QuantizerTile.rows * average.rowStride, into: tile)
         kernels.followAverage(
             scratch.tile, average: tile, depth: length, scales: scratch.scales, encodes: scratch.encodes, settings)
     }

@@ -95,10 +95,11 @@ public struct PrecisionPlan: Hashable, Codable, Sendable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         general = try container.decode(LinearFormats.self, forKey: .general)
         // Older recordings have an array in which paths and formats take turns.
-        if let byName = try? container.decode([String: LinearFormats].self, forKey: .linears) {
-            linears = Dictionary(uniqueKeysWithValues: byName.map { (ModulePath($0), $1) })
-        } else {
+        if (try? container.nestedUnkeyedContainer(forKey: .linears)) != nil {
             linears = try container.decode([ModulePath: LinearFormats].self, forKey: .linears)
+        } else {
+            let byName = try container.decode([String: LinearFormats].self, forKey: .linears)
+            linears = Dictionary(uniqueKeysWithValues: byName.map { (ModulePath($0), $1) })
         }
         attentionCore = try container.decode(UnscaledFormat.self, forKey: .attentionCore)
         clipping = try container.decode(GradientClipping.self, forKey: .clipping)

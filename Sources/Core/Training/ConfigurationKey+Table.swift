@@ -102,7 +102,8 @@ extension ConfigurationKey {
         .number("optimizer.clip", \.optimizer.clip, from: .including(0), "Largest global gradient norm; 0: no limit."),
         .choice(
             "optimizer.moments", \.optimizer.moments,
-            "What AdamW's means are kept in; bf16 saves 4 bytes a parameter, and loses changes below 1/256 of a mean."),
+            "What AdamW's means are kept in; bf16 saves 4 bytes a parameter, and may lose changes below 1/256 of a mean."
+        ),
     ]
 
     private static let evaluation: [ConfigurationKey] = [

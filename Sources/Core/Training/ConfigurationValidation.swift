@@ -45,6 +45,13 @@ extension RunConfiguration {
                 "optimizer.minimum_learning_rate = \(optimizer.minimumLearningRate) is more than "
                     + "optimizer.learning_rate = \(optimizer.learningRate): it must be at most that")
         }
+        // Half of the distance between two neighbours in BF16 is up to 1/256: a mean that moves less would never fall.
+        for (key, beta) in [("beta1", optimizer.beta1), ("beta2", optimizer.beta2)]
+        where optimizer.moments == .bf16 && beta > 1 - 1 / 256 {
+            throw UserError(
+                "optimizer.\(key) = \(beta) is too near to 1 for optimizer.moments = \"bf16\", which would lose what it "
+                    + "adds to a mean: at most \(1 - 1.0 / 256) is possible")
+        }
         let limit = 2 * Double(physicalMemory)
         if approximateMemory > limit {
             let shape =
