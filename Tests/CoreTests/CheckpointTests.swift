@@ -295,6 +295,16 @@ import Testing
         #expect(trainer.step == 1)
     }
 
+    /// The same progress is the same text: keys had come in the order of hashes.
+    @Test func progressIsWrittenInOrder() throws {
+        var progress = RunProgress()
+        progress.lastLoss = 2
+        (progress.trainingSeconds, progress.timedSteps, progress.activeSeconds) = (0.5, 3, 1.5)
+        #expect(
+            try progress.metadata()
+                == ["progress": #"{"activeSeconds":1.5,"lastLoss":2,"timedSteps":3,"trainingSeconds":0.5}"#])
+    }
+
     @Test func aFileThatCannotBeWrittenLeavesNothingBehind() throws {
         let folder = try TemporaryDirectory()
         try folder.write("taken/file", [1, 2, 3])
