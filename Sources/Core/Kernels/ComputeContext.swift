@@ -89,8 +89,9 @@ public final class ComputeContext {
     /// before they are scaled: in FP16 on a processor that multiplies it, but not if both are E5M2
     /// (`HalfKernelTable.multiplyHalves` bounds the difference), or in FP32 on one that multiplies BF16
     /// (`PairKernelTable.multiplyScaledPairs`). But for these the same bits on every tier, as long as no BF16 operand, before
-    /// or after rounding, and no product of two is subnormal, and the same for every number of threads. Every shape is served, empty ones too; K = 0 gives
-    /// zeros. C must overlap neither A nor B. Allocates only when an operand is larger than any before.
+    /// or after rounding, and no product of two is subnormal, and the same for every number of threads. Every shape is
+    /// served, empty ones too; K = 0 gives zeros. C must overlap neither A nor B. Allocates only when an operand is larger
+    /// than any before.
     /// - Parameters:
     ///   - c: M rows of N floats.
     ///   - rowStride: floats from one row of C to the next.
